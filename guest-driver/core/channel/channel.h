@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: GPL-2.0 OR Apache-2.0 OR BSD-3-Clause */
+/*
+ * A channel joins one life of this VM with one life of another: what its user
+ * queues arrives there exactly once, in order, or the other VM is gone.
+ *
+ * Every frame has a number. The receiver takes only the number it expects, so
+ * that a repeated or early frame has no effect; the sender keeps a frame in its
+ * slot until it is acknowledged and sends all unacknowledged ones again when
+ * the fabric says RETRY or, if nobody says anything, when the backstop timer
+ * fires. Requests need a credit of the receiver, so that it can always store
+ * them; everything else belongs to a request and has its room there.
+ *
+ * Frames are built when there is a slot for them: the user queues a struct
+ * dvs_out and is asked to fill the frame then.
+ */
+#ifndef DVS_CHANNEL_H
+#define DVS_CHANNEL_H
+
+#include "../core.h"
+
+#define DVS_BACKSTOP_MIN_NS	1000000000ull
+#define DVS_BACKSTOP_MAX_NS	30000000000ull
+/* Far below the backstop, and above the round trip of a slow RPC, whose reply acknowledges for free. */
+#define DVS_ACK_DELAY_NS	200000000ull
+/* A peer that has acknowledged nothing for so long is out of reach. */
+#define DVS_STALLED_NS		(2 * DVS_ACK_DELAY_NS)
+#define DVS_NEVER		(~0ull)
+
+enum dvs_class {
+	DVS_CLASS_ANSWER,	/* never waits for a credit */
+	DVS_CLASS_REQUEST,
+};
+
+/* Something to be sent, in a list of its channel until its frame is built. */
+struct dvs_out {
+	struct dvs_list link;
+	dvs_u8 type;		/* the user's own mark */
+};
+
+struct dvs_chan {
+	dvs_u32 vm;		/* 0: not in use */
+	dvs_u32 inc;
+	dvs_u32 index;
+	dvs_u8 heard;		/* the peer has spoken or acknowledged */
+	dvs_u8 ack_now;		/* a lone acknowledgement is wanted at the end of the batch */
+	dvs_u8 died_scan;	/* the user may have more answers: ask it */
+	dvs_u8 deaths_lost;	/* the user's: there were more deaths than it could remember */
+
+	/* sending */
+	dvs_u32 next_seq;	/* of the next new frame */
+	dvs_u32 next_tx;	/* next to be put on the queue */
+	dvs_u32 next_first;	/* next to be put there for the first time */
+	dvs_u32 una;		/* oldest that is not acknowledged */
+	dvs_u32 requests_sent;
+	dvs_u32 requests_allowed;
+	dvs_u64 progress_at;	/* when una last moved, or the window stopped being empty */
+	dvs_u64 backstop_at;
+	dvs_u64 backstop_ns;
+	struct dvs_list answers;
+	struct dvs_list requests;
+
+	/* receiving */
+	dvs_u32 expect;		/* number of the next frame */
+	dvs_u32 acked;		/* expect, as last told */
+	dvs_u32 finished;	/* requests of the peer whose room is free again */
+	dvs_u32 granted;	/* as last told */
+	dvs_u64 ack_at;
+
+	/* the user's */
+	dvs_u32 held;		/* requests of the peer stored here */
+	struct dvs_list ops;
+	struct dvs_list held_list;
+};
+
+/* What the channels ask of their user. */
+struct dvs_chan_user {
+	/* Build the frame: kind, flags, result, op, arg, endpoints, len, payload. */
+	void (*fill)(void *user, struct dvs_chan *ch, struct dvs_out *out,
+		     struct dvs_frame *frame, void *payload);
+	/* One more answer that the user keeps elsewhere. 0: none. */
+	int (*more)(void *user, struct dvs_chan *ch, struct dvs_frame *frame);
+	/* A frame in order, exactly once. */
+	void (*frame)(void *user, struct dvs_chan *ch,
+		      const struct dvs_frame *frame, const void *payload);
+	/* The peer has no room for a channel with this VM. */
+	void (*refused)(void *user, struct dvs_chan *ch);
+	/* The other VM's life is over; the channel is freed on return. */
+	void (*gone)(void *user, struct dvs_chan *ch);
+};
+
+struct dvs_channels {
+	struct dvs_chan *chan;
+	dvs_u32 count;
+	dvs_u32 window;
+	dvs_u32 credits;
+	dvs_u32 my_vm;
+	dvs_u32 my_inc;
+	dvs_u32 refusals;	/* refused peers so far: picks a slot */
+	dvs_u8 full;		/* the queue was full: room follows */
+	dvs_u8 *slots;
+	dvs_u64 armed_at;
+	const struct dvs_ops *ops;
+	void *ctx;
+	const struct dvs_chan_user *user;
+	void *user_ctx;
+	struct dvs_stats *stats;
+};
+
+#define DVS_REFUSAL_SLOTS	8
+
+/* The open channel to this life of a VM, or a new one; NULL: no room, or that life is over. */
+struct dvs_chan *dvs_chan_open(struct dvs_channels *cs, dvs_u32 vm, dvs_u32 inc);
+void dvs_chan_queue(struct dvs_channels *cs, struct dvs_chan *ch,
+		    struct dvs_out *out, enum dvs_class class, dvs_u64 now);
+/* Sends what can be sent now. */
+void dvs_chan_pump(struct dvs_channels *cs, struct dvs_chan *ch, dvs_u64 now);
+/* Room that one request of the peer used is free; it is told soon, also if no frame goes there. */
+void dvs_chan_finished(struct dvs_channels *cs, struct dvs_chan *ch, dvs_u64 now);
+/* Unacknowledged requests of this source are not wanted any more. */
+void dvs_chan_forget(struct dvs_channels *cs, struct dvs_chan *ch, struct dvs_addr src);
+/* Is that life of a VM known to be over, since a later one was heard of? */
+int dvs_chan_over(const struct dvs_channels *cs, dvs_u32 vm, dvs_u32 inc);
+/* Has the peer left frames unacknowledged for so long? */
+int dvs_chan_stalled(const struct dvs_chan *ch, dvs_u64 now, dvs_u64 ns);
+
+void dvs_channels_init(struct dvs_channels *cs);
+void dvs_channels_frame(struct dvs_channels *cs, const struct dvs_frame *frame,
+			const void *payload, dvs_u64 now);
+void dvs_channels_retry(struct dvs_channels *cs, dvs_u32 vm, dvs_u64 now);
+void dvs_channels_gone(struct dvs_channels *cs, dvs_u32 vm, dvs_u32 inc);
+void dvs_channels_batch_end(struct dvs_channels *cs, dvs_u64 now);
+void dvs_channels_room(struct dvs_channels *cs, dvs_u64 now);
+/* Returns when it wants to be called next. */
+dvs_u64 dvs_channels_timer(struct dvs_channels *cs, dvs_u64 now);
+void dvs_channels_arm(struct dvs_channels *cs, dvs_u64 at);
+
+/* Serial number arithmetic: is a before b? */
+static inline int dvs_before(dvs_u32 a, dvs_u32 b)
+{
+	return (dvs_s32)(a - b) < 0;
+}
+
+#endif

@@ -1,0 +1,286 @@
+// SPDX-License-Identifier: GPL-2.0 OR Apache-2.0 OR BSD-3-Clause
+/* What is known of the location of far endpoints, and who waits for them to speak or die. */
+#include "ipc.h"
+
+static struct dvs_dest *find(const struct dvs_core *c, dvs_s32 nr)
+{
+	const struct dvs_list *head = &c->dest_hash[dvs_bucket(nr)];
+	struct dvs_list *p;
+
+	dvs_for_each(p, head) {
+		struct dvs_dest *d = dvs_entry(p, struct dvs_dest, hash);
+
+		if (d->addr.nr == nr)
+			return d;
+	}
+	return (void *)0;
+}
+
+static int evictable(const struct dvs_dest *d)
+{
+	return dvs_list_empty(&d->ops) && dvs_list_empty(&d->watchers) &&
+	       d->ctl == DVS_CTL_IDLE;
+}
+
+struct dvs_dest *dvs_dest_get(struct dvs_core *c, dvs_s32 nr)
+{
+	struct dvs_dest *d = find(c, nr);
+	dvs_u32 i;
+
+	for (i = 0; !d && i < c->limits.destinations; i++) {
+		struct dvs_dest *old = &c->dest[c->dest_hand++ % c->limits.destinations];
+
+		if (!old->used || evictable(old))
+			d = old;
+	}
+	if (!d || (d->used && d->addr.nr == nr))
+		return d;
+	if (!d->used)
+		c->stats.destinations++;
+	dvs_list_del(&d->out.link); /* of a watch that nobody waits for any more */
+	dvs_list_del(&d->hash);
+	dvs_list_push(&c->dest_hash[dvs_bucket(nr)], &d->hash);
+	d->used = 1;
+	d->known = 0;
+	d->watch = DVS_WATCH_NONE;
+	d->addr.nr = nr;
+	d->addr.gen = 0;
+	d->chan = (void *)0;
+	d->missed = (void *)0;
+	return d;
+}
+
+void dvs_dest_ask(struct dvs_core *c, struct dvs_dest *d)
+{
+	struct dvs_ctl_request r = { .op = DVS_CTL_LOOKUP, .ep = d->addr.nr };
+
+	if (d->ctl == DVS_CTL_IDLE)
+		d->nonce = ++c->next_nonce;
+	r.nonce = d->nonce;
+	dvs_control_ask(c, &d->ctl, &r);
+}
+
+void dvs_dest_look_up(struct dvs_core *c, struct dvs_dest *d)
+{
+	if (d->ctl == DVS_CTL_IDLE)
+		dvs_dest_ask(c, d);
+}
+
+static void fail_watchers(struct dvs_core *c, struct dvs_dest *d, dvs_s32 result)
+{
+	while (!dvs_list_empty(&d->watchers))
+		dvs_call_finish(c, dvs_entry(d->watchers.next, struct dvs_call, wait), result);
+}
+
+/* Fails those who wait for this generation, or for all others. */
+static void fail_some(struct dvs_core *c, struct dvs_dest *d, struct dvs_addr addr, int matching,
+		      dvs_s32 result)
+{
+	struct dvs_list *p, *tmp;
+
+	dvs_for_each_safe(p, tmp, &d->watchers) {
+		struct dvs_call *call = dvs_entry(p, struct dvs_call, wait);
+
+		if (dvs_matches(call->filter, addr) == matching)
+			dvs_call_finish(c, call, result);
+	}
+}
+
+void dvs_dest_forget(struct dvs_dest *d)
+{
+	d->known = 0;
+	d->watch = DVS_WATCH_NONE;
+	d->chan = (void *)0;
+	dvs_list_del(&d->out.link);
+}
+
+/* The life that was known is over: who waits for another one looks again. */
+static void lose(struct dvs_core *c, struct dvs_dest *d, dvs_s32 result)
+{
+	dvs_dest_forget(d);
+	fail_some(c, d, d->addr, 1, result);
+	if (!dvs_list_empty(&d->watchers))
+		dvs_dest_look_up(c, d);
+}
+
+static void queue_watch(struct dvs_core *c, struct dvs_dest *d)
+{
+	if (dvs_list_empty(&d->watchers) || d->watch != DVS_WATCH_NONE)
+		return;
+	d->watch = DVS_WATCH_QUEUED;
+	d->out.type = DVS_OUT_WATCH;
+	dvs_chan_queue(&c->channels, d->chan, &d->out, DVS_CLASS_REQUEST, c->now);
+}
+
+void dvs_dest_fill_watch(struct dvs_core *c, struct dvs_dest *d, struct dvs_frame *f)
+{
+	(void)c;
+	f->kind = DVS_K_WATCH;
+	f->dst_ep = d->addr.nr;
+	f->dst_gen = d->addr.gen;
+	f->op = DVS_OP_WATCH | d->index;
+	d->watch = DVS_WATCH_SENT;
+}
+
+int dvs_dest_watch(struct dvs_core *c, struct dvs_call *call)
+{
+	struct dvs_dest *d = dvs_dest_get(c, call->filter.nr);
+
+	if (!d)
+		return DVS_EALLOCMEM;
+	dvs_list_push(&d->watchers, &call->wait);
+	/* A remembered location that has not the wanted life says nothing. */
+	if (d->known && dvs_matches(call->filter, d->addr))
+		queue_watch(c, d);
+	else
+		dvs_dest_look_up(c, d);
+	return DVS_OK;
+}
+
+static void fail_all(struct dvs_core *c, struct dvs_dest *d, dvs_s32 ops, dvs_s32 watchers)
+{
+	fail_watchers(c, d, watchers);
+	while (!dvs_list_empty(&d->ops))
+		dvs_op_located(c, dvs_entry(d->ops.next, struct dvs_op, link), d, ops);
+}
+
+/* It was bound in this very VM while the question was under way. */
+static void found_here(struct dvs_core *c, struct dvs_dest *d)
+{
+	struct dvs_ep *local = dvs_ep_lookup(c, d->addr.nr, DVS_EP_BOUND);
+
+	if (local) {
+		fail_some(c, d, local->addr, 0, DVS_EENDPOINT);
+		while (!dvs_list_empty(&d->watchers))
+			dvs_list_del(d->watchers.next);
+	}
+	fail_watchers(c, d, DVS_ESRCDIED);
+	while (!dvs_list_empty(&d->ops))
+		dvs_op_located_here(c, dvs_entry(d->ops.next, struct dvs_op, link));
+}
+
+static void found_at(struct dvs_core *c, struct dvs_dest *d, struct dvs_chan *ch, dvs_u32 gen)
+{
+	int missed = d->missed == ch && d->addr.gen == gen;
+
+	/* A watch is about what it was sent to. */
+	if (d->known && (d->chan != ch || d->addr.gen != gen))
+		dvs_dest_forget(d);
+	d->known = 1;
+	d->chan = ch;
+	d->addr.gen = gen;
+	d->missed = (void *)0;
+	fail_some(c, d, d->addr, 0, DVS_EENDPOINT);
+	/* Where it said that the endpoint is not, the directory still has it: it is dying. */
+	if (missed)
+		fail_watchers(c, d, DVS_ESRCDIED);
+	queue_watch(c, d);
+	while (d->known && !dvs_list_empty(&d->ops))
+		dvs_op_located(c, dvs_entry(d->ops.next, struct dvs_op, link), d, DVS_OK);
+}
+
+/* It is in another VM, by this answer. */
+static void found_in(struct dvs_core *c, struct dvs_dest *d, const struct dvs_frame *f)
+{
+	dvs_u32 vm = (dvs_u32)f->arg, inc = (dvs_u32)(f->arg >> 32);
+	struct dvs_chan *ch;
+
+	if (vm == DVS_VM_NODE || dvs_chan_over(&c->channels, vm, inc)) {
+		fail_all(c, d, DVS_EDSTDIED, DVS_ESRCDIED);
+		return;
+	}
+	ch = dvs_chan_open(&c->channels, vm, inc);
+	if (ch)
+		found_at(c, d, ch, f->dst_gen);
+	else
+		fail_all(c, d, DVS_ERSCBUSY, DVS_ERSCBUSY);
+}
+
+void dvs_dest_found(struct dvs_core *c, const struct dvs_frame *f)
+{
+	struct dvs_dest *d = find(c, f->dst_ep);
+	dvs_s32 result = f->result ? dvs_clamp_error(f->result) : DVS_OK;
+	dvs_u32 vm = (dvs_u32)f->arg;
+
+	if (!d || d->ctl == DVS_CTL_IDLE || d->nonce != f->op)
+		return;
+	d->ctl = DVS_CTL_IDLE;
+	if (dvs_list_empty(&d->ops) && dvs_list_empty(&d->watchers))
+		return; /* a channel is not opened for nobody */
+	if (result)
+		fail_all(c, d, result, result == DVS_EDSTDIED ? DVS_ESRCDIED : result);
+	else if (vm == c->id.vm)
+		found_here(c, d);
+	else
+		found_in(c, d, f);
+}
+
+int dvs_dest_refused(struct dvs_core *c, dvs_u64 nonce, dvs_s32 result)
+{
+	dvs_u32 i;
+
+	for (i = 0; i < c->limits.destinations; i++) {
+		struct dvs_dest *d = &c->dest[i];
+
+		if (!d->used || d->ctl < DVS_CTL_ASKED || d->nonce != nonce)
+			continue;
+		d->ctl = DVS_CTL_IDLE;
+		fail_all(c, d, result, result);
+		return 1;
+	}
+	return 0;
+}
+
+void dvs_dest_watch_missed(struct dvs_core *c, struct dvs_chan *ch, const struct dvs_frame *f)
+{
+	dvs_u64 index = f->op & ~DVS_OP_WATCH;
+	struct dvs_dest *d;
+
+	if (index >= c->limits.destinations)
+		return;
+	d = &c->dest[index];
+	if (!d->used || !d->known || d->chan != ch || d->watch != DVS_WATCH_SENT ||
+	    d->addr.gen != f->src_gen || d->addr.nr != f->src_ep)
+		return;
+	dvs_dest_forget(d);
+	d->missed = ch;
+	if (!dvs_list_empty(&d->watchers))
+		dvs_dest_look_up(c, d);
+}
+
+void dvs_dest_died(struct dvs_core *c, struct dvs_chan *ch, struct dvs_addr addr)
+{
+	struct dvs_dest *d = find(c, addr.nr);
+
+	if (d && d->known && d->chan == ch && d->addr.gen == addr.gen)
+		lose(c, d, DVS_ESRCDIED);
+}
+
+void dvs_dest_some_died(struct dvs_core *c, struct dvs_chan *ch)
+{
+	dvs_u32 i;
+
+	for (i = 0; i < c->limits.destinations; i++) {
+		struct dvs_dest *d = &c->dest[i];
+
+		if (!d->used || !d->known || d->chan != ch)
+			continue;
+		dvs_dest_forget(d);
+		if (!dvs_list_empty(&d->watchers))
+			dvs_dest_look_up(c, d);
+	}
+}
+
+void dvs_dest_forget_peer(struct dvs_core *c, struct dvs_chan *ch, dvs_s32 result)
+{
+	dvs_u32 i;
+
+	for (i = 0; i < c->limits.destinations; i++) {
+		struct dvs_dest *d = &c->dest[i];
+
+		if (d->missed == ch)
+			d->missed = (void *)0;
+		if (d->used && d->known && d->chan == ch)
+			lose(c, d, result);
+	}
+}

@@ -1,0 +1,358 @@
+// SPDX-License-Identifier: GPL-2.0 OR Apache-2.0 OR BSD-3-Clause
+/* The life of an endpoint: bind, unbind, and what its death means to others. */
+#include "ipc.h"
+
+struct dvs_ep *dvs_ep_lookup(struct dvs_core *c, dvs_s32 nr, int state)
+{
+	struct dvs_list *head = &c->ep_hash[dvs_bucket(nr)];
+	struct dvs_list *p;
+
+	dvs_for_each(p, head) {
+		struct dvs_ep *ep = dvs_entry(p, struct dvs_ep, hash);
+
+		if (ep->addr.nr == nr && ep->state == state)
+			return ep;
+	}
+	return (void *)0;
+}
+
+static void release(struct dvs_core *c, struct dvs_ep *ep)
+{
+	dvs_list_del(&ep->hash);
+	ep->state = DVS_EP_FREE;
+	c->stats.endpoints--;
+}
+
+/*
+ * One that waits for nothing but silent VMs to take the news of its death gives
+ * its place: they are told that some died, and have to look for themselves.
+ */
+static struct dvs_ep *reclaim(struct dvs_core *c, struct dvs_ep *ep)
+{
+	dvs_u32 i;
+
+	if (ep->state != DVS_EP_OVER || !ep->released)
+		return (void *)0;
+	for (i = 0; i < c->channels.count; i++)
+		if (ep->peers & 1ull << i)
+			c->channels.chan[i].deaths_lost = 1;
+	ep->peers = 0;
+	dvs_ep_release_if_over(c, ep);
+	return ep;
+}
+
+static struct dvs_ep *find_place(struct dvs_core *c)
+{
+	struct dvs_ep *ep = (void *)0;
+	dvs_u32 i;
+
+	for (i = 0; i < c->limits.endpoints; i++)
+		if (c->ep[i].state == DVS_EP_FREE)
+			return &c->ep[i];
+	for (i = 0; !ep && i < c->limits.endpoints; i++)
+		ep = reclaim(c, &c->ep[i]);
+	return ep;
+}
+
+static struct dvs_ep *allocate(struct dvs_core *c, dvs_s32 nr)
+{
+	struct dvs_ep *ep = find_place(c);
+
+	if (!ep)
+		return (void *)0;
+	ep->addr.nr = nr;
+	ep->addr.gen = 0;
+	ep->state = DVS_EP_BINDING;
+	ep->ctl = DVS_CTL_IDLE;
+	ep->released = 0;
+	ep->owner = (void *)0;
+	ep->peers = 0;
+	ep->nonce = ++c->next_nonce;
+	dvs_list_push(&c->ep_hash[dvs_bucket(nr)], &ep->hash);
+	c->stats.endpoints++;
+	return ep;
+}
+
+void dvs_ep_ask(struct dvs_core *c, struct dvs_ep *ep)
+{
+	struct dvs_ctl_request r = {
+		.op = ep->state == DVS_EP_BINDING ? DVS_CTL_BIND : DVS_CTL_UNBIND,
+		.nonce = ep->nonce,
+		.ep = ep->addr.nr,
+		.gen = ep->addr.gen,
+	};
+
+	dvs_control_ask(c, &ep->ctl, &r);
+}
+
+static void start_binding(struct dvs_core *c, struct dvs_call *call, dvs_s32 nr)
+{
+	struct dvs_ep *ep = allocate(c, nr);
+
+	if (!ep) {
+		dvs_call_finish(c, call, DVS_EALLOCMEM);
+		return;
+	}
+	dvs_list_push(&ep->binders, &call->link);
+	dvs_ep_ask(c, ep);
+}
+
+/* An endpoint of that number whose directory entry is not known to be free yet. */
+static struct dvs_ep *leaving(struct dvs_core *c, dvs_s32 nr)
+{
+	struct dvs_list *head = &c->ep_hash[dvs_bucket(nr)];
+	struct dvs_list *p;
+
+	dvs_for_each(p, head) {
+		struct dvs_ep *ep = dvs_entry(p, struct dvs_ep, hash);
+
+		if (ep->addr.nr == nr && ep->state == DVS_EP_OVER && !ep->released)
+			return ep;
+	}
+	return (void *)0;
+}
+
+int dvs_bind(struct dvs_core *c, struct dvs_call *call, dvs_s32 nr, dvs_u64 now)
+{
+	struct dvs_ep *before;
+
+	if (c->stopped)
+		return DVS_ENOTCONN;
+	if (!dvs_number_valid(c, nr))
+		return DVS_ERANGE;
+	/* Whoever asked for it may have left: the bind under way is for who asks next. */
+	before = dvs_ep_lookup(c, nr, DVS_EP_BINDING);
+	if (dvs_ep_lookup(c, nr, DVS_EP_BOUND) || (before && !dvs_list_empty(&before->binders)))
+		return DVS_ESLOTUSED;
+	dvs_call_begin(c, call, (void *)0, DVS_CALL_BIND, 0, now);
+	if (!before)
+		before = leaving(c, nr);
+	if (before)
+		dvs_list_push(&before->binders, &call->link);
+	else
+		start_binding(c, call, nr);
+	return dvs_call_started(call);
+}
+
+void dvs_ep_bound(struct dvs_core *c, const struct dvs_frame *f)
+{
+	struct dvs_ep *ep = dvs_ep_lookup(c, f->dst_ep, DVS_EP_BINDING);
+	struct dvs_call *call = (void *)0;
+
+	if (!ep || ep->nonce != f->op)
+		return;
+	ep->ctl = DVS_CTL_IDLE;
+	if (!dvs_list_empty(&ep->binders))
+		call = dvs_entry(ep->binders.next, struct dvs_call, link);
+	if (f->result) {
+		dvs_held_reject_all(c, ep);
+		/*
+		 * It may have been asked twice and be granted the second time:
+		 * whatever comes of it is given back.
+		 */
+		ep->state = DVS_EP_OVER;
+		ep->nonce = ++c->next_nonce;
+		dvs_ep_ask(c, ep);
+		if (call)
+			dvs_call_finish(c, call, f->result < 0 ? f->result : DVS_EINVAL);
+		return;
+	}
+	ep->state = DVS_EP_BOUND;
+	ep->addr.gen = f->dst_gen;
+	dvs_held_check_generation(c, ep);
+	if (!call) { /* the binder left meanwhile */
+		dvs_unbind(c, ep, c->now);
+		return;
+	}
+	call->ep = ep;
+	call->peer = ep->addr;
+	dvs_call_finish(c, call, DVS_OK);
+}
+
+static void fail_calls(struct dvs_core *c, struct dvs_list *calls, dvs_s32 result)
+{
+	while (!dvs_list_empty(calls))
+		dvs_call_finish(c, dvs_entry(calls->next, struct dvs_call, link), result);
+}
+
+/* Local processes that wait for the dead one to speak. */
+static void fail_local_receivers(struct dvs_core *c, struct dvs_addr dead)
+{
+	struct dvs_list *p, *tmp;
+	dvs_u32 i;
+
+	for (i = 0; i < c->limits.endpoints; i++) {
+		dvs_for_each_safe(p, tmp, &c->ep[i].receivers) {
+			struct dvs_call *call = dvs_entry(p, struct dvs_call, link);
+
+			if (call->filter.nr == dead.nr && dvs_matches(call->filter, dead))
+				dvs_call_finish(c, call, DVS_ESRCDIED);
+		}
+	}
+}
+
+static void clear_local_notes(struct dvs_core *c, const struct dvs_ep *dead)
+{
+	dvs_u64 bit = 1ull << (dead->index % 64);
+	dvs_u32 i;
+
+	for (i = 0; i < c->limits.endpoints; i++)
+		c->ep[i].local_notes[dead->index / 64] &= ~bit;
+}
+
+static void announce_death(struct dvs_core *c, const struct dvs_ep *ep)
+{
+	dvs_u32 i;
+
+	for (i = 0; i < c->channels.count; i++)
+		if (ep->peers & 1ull << i) {
+			dvs_chan_forget(&c->channels, &c->channels.chan[i], ep->addr);
+			c->channels.chan[i].died_scan = 1;
+		}
+}
+
+void dvs_ep_stop(struct dvs_core *c, struct dvs_ep *ep)
+{
+	dvs_s32 result = c->stopped ? DVS_ENOTCONN : DVS_ENOTBIND;
+
+	ep->state = DVS_EP_OVER;
+	fail_calls(c, &ep->senders, result);
+	fail_calls(c, &ep->receivers, result);
+	dvs_op_source_died(c, ep);
+	dvs_queue_fail_all(c, ep);
+	fail_local_receivers(c, ep->addr);
+	clear_local_notes(c, ep);
+}
+
+void dvs_unbind(struct dvs_core *c, struct dvs_ep *ep, dvs_u64 now)
+{
+	c->now = now;
+	dvs_ep_stop(c, ep);
+	if (c->stopped) {
+		ep->released = 1;
+		ep->peers = 0;
+	} else {
+		announce_death(c, ep);
+		ep->nonce = ++c->next_nonce;
+		dvs_ep_ask(c, ep);
+		dvs_core_flush(c);
+	}
+	dvs_ep_release_if_over(c, ep);
+}
+
+void dvs_ep_device_gone(struct dvs_core *c, struct dvs_ep *ep)
+{
+	fail_calls(c, &ep->binders, DVS_ENOTCONN);
+	fail_calls(c, &ep->senders, DVS_ENOTCONN);
+	fail_calls(c, &ep->receivers, DVS_ENOTCONN);
+	if (ep->state == DVS_EP_BINDING) {
+		dvs_held_reject_all(c, ep);
+		release(c, ep);
+	} else if (ep->state == DVS_EP_OVER) {
+		ep->released = 1;
+		ep->peers = 0;
+		dvs_ep_release_if_over(c, ep);
+	}
+}
+
+void dvs_ep_release_if_over(struct dvs_core *c, struct dvs_ep *ep)
+{
+	if (ep->state != DVS_EP_OVER || !ep->released || ep->peers)
+		return;
+	release(c, ep);
+	c->ops.released(c->ctx, ep);
+}
+
+void dvs_ep_unbound(struct dvs_core *c, const struct dvs_frame *f)
+{
+	struct dvs_ep *ep = leaving(c, f->dst_ep);
+	struct dvs_call *next = (void *)0;
+	dvs_s32 nr = f->dst_ep;
+
+	if (!ep || ep->nonce != f->op)
+		return;
+	ep->released = 1;
+	ep->ctl = DVS_CTL_IDLE;
+	if (!dvs_list_empty(&ep->binders)) {
+		next = dvs_entry(ep->binders.next, struct dvs_call, link);
+		dvs_list_del(&next->link);
+	}
+	fail_calls(c, &ep->binders, DVS_ESLOTUSED);
+	dvs_ep_release_if_over(c, ep);
+	if (next)
+		start_binding(c, next, nr);
+}
+
+int dvs_ep_next_death(struct dvs_core *c, struct dvs_chan *ch, struct dvs_frame *f)
+{
+	dvs_u32 i;
+
+	if (ch->deaths_lost) {
+		ch->deaths_lost = 0;
+		f->kind = DVS_K_DIED;
+		f->src_ep = DVS_ANY;
+		return 1;
+	}
+	for (i = 0; i < c->limits.endpoints; i++) {
+		struct dvs_ep *ep = &c->ep[i];
+
+		if (ep->state != DVS_EP_OVER || !(ep->peers & 1ull << ch->index))
+			continue;
+		f->kind = DVS_K_DIED;
+		f->src_ep = ep->addr.nr;
+		f->src_gen = ep->addr.gen;
+		ep->peers &= ~(1ull << ch->index);
+		dvs_ep_release_if_over(c, ep);
+		return 1;
+	}
+	return 0;
+}
+
+int dvs_ep_refused(struct dvs_core *c, dvs_u64 nonce, dvs_s32 result)
+{
+	dvs_u32 i;
+
+	for (i = 0; i < c->limits.endpoints; i++) {
+		struct dvs_ep *ep = &c->ep[i];
+		struct dvs_frame f = { .op = nonce, .dst_ep = ep->addr.nr, .result = result };
+
+		if (ep->nonce != nonce || ep->ctl < DVS_CTL_ASKED)
+			continue;
+		if (ep->state == DVS_EP_BINDING)
+			dvs_ep_bound(c, &f);
+		else if (ep->state == DVS_EP_OVER)
+			dvs_ep_unbound(c, &f);
+		return 1;
+	}
+	return 0;
+}
+
+int dvs_ep_readable(const struct dvs_ep *ep)
+{
+	dvs_u32 i;
+
+	for (i = 0; i < ep->core->note_words; i++)
+		if (ep->local_notes[i])
+			return 1;
+	return !dvs_list_empty(&ep->notes) || !dvs_list_empty(&ep->queue);
+}
+
+struct dvs_addr dvs_ep_addr(const struct dvs_ep *ep)
+{
+	return ep->addr;
+}
+
+void dvs_ep_set_owner(struct dvs_ep *ep, void *owner)
+{
+	ep->owner = owner;
+}
+
+void *dvs_ep_owner(const struct dvs_ep *ep)
+{
+	return ep->owner;
+}
+
+struct dvs_ep *dvs_ep_find(struct dvs_core *c, dvs_s32 nr)
+{
+	return dvs_ep_lookup(c, nr, DVS_EP_BOUND);
+}

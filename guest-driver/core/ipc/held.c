@@ -1,0 +1,226 @@
+// SPDX-License-Identifier: GPL-2.0 OR Apache-2.0 OR BSD-3-Clause
+/* Requests of other VMs: stored under the credits given to them until answered. */
+#include "ipc.h"
+
+static struct dvs_held *held(struct dvs_req *req)
+{
+	return dvs_entry(req, struct dvs_held, req);
+}
+
+static struct dvs_held *store(struct dvs_core *c, struct dvs_chan *ch,
+			      const struct dvs_frame *f, const void *payload)
+{
+	struct dvs_held *h;
+
+	/* More than it had credits for: a peer that lies spoils its own requests. */
+	if (ch->held >= c->limits.credits || f->len > DVS_MSG_PAYLOAD_MAX) {
+		c->stats.malformed_dropped++;
+		return (void *)0;
+	}
+	h = dvs_entry(c->free_held.next, struct dvs_held, link);
+	dvs_list_del(&h->link);
+	dvs_list_push(&ch->held_list, &h->link);
+	ch->held++;
+	c->stats.requests++;
+	__builtin_memcpy(h->payload, payload, f->len);
+	dvs_list_init(&h->req.link);
+	dvs_list_init(&h->out.link);
+	h->req.dst = (void *)0;
+	h->req.call = (void *)0;
+	h->req.chan = ch;
+	h->req.op = f->op;
+	h->req.src.nr = f->src_ep;
+	h->req.src.gen = f->src_gen;
+	h->req.data = h->payload;
+	h->req.len = f->len;
+	h->want.nr = f->dst_ep;
+	h->want.gen = f->dst_gen;
+	h->answer = 0;
+	return h;
+}
+
+void dvs_held_free(struct dvs_core *c, struct dvs_req *req)
+{
+	struct dvs_held *h = held(req);
+	struct dvs_chan *ch = req->chan;
+
+	dvs_list_del(&req->link);
+	dvs_list_del(&h->out.link);
+	dvs_list_del(&h->link);
+	dvs_list_push(&c->free_held, &h->link);
+	ch->held--;
+	c->stats.requests--;
+	dvs_chan_finished(&c->channels, ch, c->now);
+}
+
+void dvs_held_answer(struct dvs_core *c, struct dvs_req *req, dvs_u8 kind, dvs_s32 result)
+{
+	struct dvs_held *h = held(req);
+
+	dvs_list_del(&req->link);
+	h->answer = kind;
+	h->result = result;
+	h->out.type = DVS_OUT_HELD;
+	dvs_chan_queue(&c->channels, req->chan, &h->out, DVS_CLASS_ANSWER, c->now);
+}
+
+void dvs_held_reply(struct dvs_core *c, struct dvs_req *req, const void *data, dvs_u32 len)
+{
+	struct dvs_held *h = held(req);
+
+	dvs_copy(h->payload, data, len);
+	req->len = len;
+	c->stats.remote_messages++;
+	dvs_held_answer(c, req, DVS_K_RPL, DVS_OK);
+}
+
+void dvs_held_fill(struct dvs_core *c, struct dvs_chan *ch, struct dvs_held *h,
+		   struct dvs_frame *f, void *payload)
+{
+	(void)ch;
+	f->kind = h->answer;
+	f->op = h->req.op;
+	f->result = h->result;
+	f->src_ep = h->want.nr;
+	f->src_gen = h->want.gen;
+	f->dst_ep = h->req.src.nr;
+	f->dst_gen = h->req.src.gen;
+	if (h->answer == DVS_K_RPL) {
+		f->len = h->req.len;
+		__builtin_memcpy(payload, h->payload, h->req.len);
+	}
+	dvs_held_free(c, &h->req);
+}
+
+static void not_here(struct dvs_core *c, struct dvs_held *h)
+{
+	if (h->req.kind == DVS_KIND_NOTIFY)
+		dvs_held_free(c, &h->req);
+	else
+		dvs_held_answer(c, &h->req, DVS_K_NOTHERE, DVS_OK);
+}
+
+/* One bit per source: a further notification changes nothing while one is waiting. */
+static int already_noted(const struct dvs_ep *ep, const struct dvs_req *req)
+{
+	struct dvs_list *p;
+
+	dvs_for_each(p, &ep->notes) {
+		const struct dvs_req *other = dvs_entry(p, struct dvs_req, link);
+
+		if (other->src.nr == req->src.nr && other->src.gen == req->src.gen)
+			return 1;
+	}
+	return 0;
+}
+
+static void accept(struct dvs_core *c, struct dvs_ep *ep, struct dvs_held *h, int nowait)
+{
+	struct dvs_req *req = &h->req;
+
+	/*
+	 * Who sends here remembers where it is: he is told of its death, as a
+	 * notification sent to a place that it has left is answered by nobody.
+	 */
+	ep->peers |= 1ull << req->chan->index;
+	req->dst = ep;
+	if (req->kind == DVS_KIND_NONE) {
+		dvs_held_free(c, req);
+	} else if (dvs_queue_deliver(c, ep, req)) {
+		return;
+	} else if (nowait) {
+		dvs_held_answer(c, req, DVS_K_FAILED, DVS_EAGAIN);
+	} else if (req->kind == DVS_KIND_NOTIFY && already_noted(ep, req)) {
+		dvs_held_free(c, req);
+	} else {
+		dvs_queue_add(c, ep, req);
+	}
+}
+
+static dvs_u8 kind_of(const struct dvs_frame *f)
+{
+	switch (f->kind) {
+	case DVS_K_MSG:
+		return DVS_KIND_MESSAGE;
+	case DVS_K_REQ:
+		return DVS_KIND_REQUEST;
+	case DVS_K_NTF:
+		return DVS_KIND_NOTIFY;
+	default:
+		return DVS_KIND_NONE; /* WATCH */
+	}
+}
+
+void dvs_held_frame(struct dvs_core *c, struct dvs_chan *ch,
+		    const struct dvs_frame *f, const void *payload)
+{
+	struct dvs_held *h = store(c, ch, f, payload);
+	struct dvs_ep *ep;
+
+	if (!h)
+		return;
+	h->req.kind = kind_of(f);
+	ep = dvs_ep_lookup(c, f->dst_ep, DVS_EP_BOUND);
+	if (ep && ep->addr.gen == f->dst_gen) {
+		accept(c, ep, h, f->flags & DVS_F_NOWAIT);
+		return;
+	}
+	/* The directory may have told others of a bind before its result got here. */
+	ep = dvs_ep_lookup(c, f->dst_ep, DVS_EP_BINDING);
+	if (!ep)
+		not_here(c, h);
+	else if (f->flags & DVS_F_NOWAIT)
+		dvs_held_answer(c, &h->req, DVS_K_FAILED, DVS_EAGAIN);
+	else
+		dvs_list_push(&ep->queue, &h->req.link);
+}
+
+void dvs_held_check_generation(struct dvs_core *c, struct dvs_ep *ep)
+{
+	struct dvs_list early;
+
+	/* Those that stay get back to the queue, in their order. */
+	dvs_list_move(&early, &ep->queue);
+	while (!dvs_list_empty(&early)) {
+		struct dvs_held *h = held(dvs_entry(early.next, struct dvs_req, link));
+
+		dvs_list_del(early.next);
+		if (h->want.gen == ep->addr.gen)
+			accept(c, ep, h, 0);
+		else
+			not_here(c, h);
+	}
+}
+
+void dvs_held_reject_all(struct dvs_core *c, struct dvs_ep *ep)
+{
+	while (!dvs_list_empty(&ep->queue))
+		not_here(c, held(dvs_entry(ep->queue.next, struct dvs_req, link)));
+}
+
+void dvs_held_cancel(struct dvs_core *c, struct dvs_chan *ch, dvs_u64 op)
+{
+	struct dvs_list *p;
+
+	dvs_for_each(p, &ch->held_list) {
+		struct dvs_held *h = dvs_entry(p, struct dvs_held, link);
+
+		if (h->req.op != op || h->answer)
+			continue;
+		dvs_held_answer(c, &h->req, DVS_K_CANCELLED, DVS_OK);
+		return;
+	}
+}
+
+void dvs_held_sender_died(struct dvs_core *c, struct dvs_chan *ch, const struct dvs_addr *src)
+{
+	struct dvs_list *p, *tmp;
+
+	dvs_for_each_safe(p, tmp, &ch->held_list) {
+		struct dvs_held *h = dvs_entry(p, struct dvs_held, link);
+
+		if (!src || (!h->answer && h->req.src.nr == src->nr &&
+			     h->req.src.gen == src->gen))
+			dvs_held_free(c, &h->req);
+	}
+}

@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: GPL-2.0 OR Apache-2.0 OR BSD-3-Clause
+/* Messages at an endpoint of this VM: first come first served, notifications first. */
+#include "ipc.h"
+
+static int wants(const struct dvs_call *call, const struct dvs_req *req)
+{
+	if ((call->flags & DVS_CALL_REQUESTS) && req->kind != DVS_KIND_REQUEST)
+		return 0;
+	return dvs_matches(call->filter, req->src);
+}
+
+/* The rendezvous: the receiver gets the message, the sender its result. */
+static void give(struct dvs_core *c, struct dvs_call *receiver, struct dvs_req *req)
+{
+	dvs_u32 n = req->len < receiver->recv_cap ? req->len : receiver->recv_cap;
+
+	dvs_copy(receiver->recv_buf, req->data, n);
+	receiver->recv_len = req->len;
+	receiver->peer = req->src;
+	receiver->kind = req->kind;
+	dvs_list_del(&req->link);
+	if (req->kind == DVS_KIND_REQUEST) {
+		req->token = ++c->next_token;
+		receiver->token = req->token;
+		dvs_list_push(&req->dst->open, &req->link);
+	} else if (req->call) {
+		dvs_call_finish(c, req->call, DVS_OK);
+	} else if (req->kind == DVS_KIND_MESSAGE) {
+		dvs_held_answer(c, req, DVS_K_TAKEN, DVS_OK);
+	} else {
+		dvs_held_free(c, req);
+	}
+	dvs_call_finish(c, receiver, DVS_OK);
+}
+
+static struct dvs_call *waiting_receiver(struct dvs_ep *dst, const struct dvs_req *req)
+{
+	struct dvs_list *p;
+
+	dvs_for_each(p, &dst->receivers) {
+		struct dvs_call *call = dvs_entry(p, struct dvs_call, link);
+
+		if (call->state == DVS_CALL_WAITING && wants(call, req))
+			return call;
+	}
+	return (void *)0;
+}
+
+int dvs_queue_deliver(struct dvs_core *c, struct dvs_ep *dst, struct dvs_req *req)
+{
+	struct dvs_call *receiver = waiting_receiver(dst, req);
+
+	if (receiver)
+		give(c, receiver, req);
+	return receiver != (void *)0;
+}
+
+void dvs_queue_add(struct dvs_core *c, struct dvs_ep *dst, struct dvs_req *req)
+{
+	dvs_list_push(req->kind == DVS_KIND_NOTIFY ? &dst->notes : &dst->queue, &req->link);
+	c->ops.readable(c->ctx, dst);
+}
+
+static void give_local_note(struct dvs_core *c, struct dvs_call *receiver, struct dvs_addr src)
+{
+	receiver->peer = src;
+	receiver->kind = DVS_KIND_NOTIFY;
+	dvs_call_finish(c, receiver, DVS_OK);
+}
+
+static int take_local_note(struct dvs_core *c, struct dvs_ep *ep, struct dvs_call *call)
+{
+	dvs_u32 w;
+
+	for (w = 0; w < c->note_words; w++) {
+		dvs_u64 bits = ep->local_notes[w];
+
+		while (bits) {
+			dvs_u32 b = (dvs_u32)__builtin_ctzll(bits);
+			struct dvs_addr src = c->ep[w * 64 + b].addr;
+
+			bits &= bits - 1;
+			if (!dvs_matches(call->filter, src))
+				continue;
+			ep->local_notes[w] &= ~(1ull << b);
+			give_local_note(c, call, src);
+			return 1;
+		}
+	}
+	return 0;
+}
+
+static int take_first(struct dvs_core *c, struct dvs_list *queue, struct dvs_call *call)
+{
+	struct dvs_list *p;
+
+	dvs_for_each(p, queue) {
+		struct dvs_req *req = dvs_entry(p, struct dvs_req, link);
+
+		if (wants(call, req)) {
+			give(c, call, req);
+			return 1;
+		}
+	}
+	return 0;
+}
+
+int dvs_queue_take(struct dvs_core *c, struct dvs_ep *ep, struct dvs_call *call)
+{
+	int notes = !(call->flags & DVS_CALL_REQUESTS);
+
+	return (notes && take_local_note(c, ep, call)) ||
+	       (notes && take_first(c, &ep->notes, call)) ||
+	       take_first(c, &ep->queue, call);
+}
+
+struct dvs_req *dvs_queue_open(struct dvs_ep *ep, dvs_s32 nr, dvs_u32 gen, dvs_u64 token)
+{
+	struct dvs_addr filter = { .nr = nr, .gen = gen };
+	struct dvs_list *p;
+
+	dvs_for_each(p, &ep->open) {
+		struct dvs_req *req = dvs_entry(p, struct dvs_req, link);
+
+		if (dvs_matches(filter, req->src) && (!token || token == req->token))
+			return req;
+	}
+	return (void *)0;
+}
+
+void dvs_queue_notify_local(struct dvs_core *c, struct dvs_ep *src, struct dvs_ep *dst)
+{
+	struct dvs_req note = { .src = src->addr, .kind = DVS_KIND_NOTIFY };
+	struct dvs_call *receiver = waiting_receiver(dst, &note);
+
+	if (receiver) {
+		give_local_note(c, receiver, src->addr);
+		return;
+	}
+	dst->local_notes[src->index / 64] |= 1ull << (src->index % 64);
+	c->ops.readable(c->ctx, dst);
+}
+
+static void fail_list(struct dvs_core *c, struct dvs_list *list, dvs_s32 result)
+{
+	while (!dvs_list_empty(list)) {
+		struct dvs_req *req = dvs_entry(list->next, struct dvs_req, link);
+
+		if (req->call)
+			dvs_call_finish(c, req->call, result);
+		else if (req->kind == DVS_KIND_NOTIFY)
+			dvs_held_free(c, req);
+		else
+			dvs_held_answer(c, req, DVS_K_FAILED, result);
+	}
+}
+
+void dvs_queue_fail_all(struct dvs_core *c, struct dvs_ep *ep)
+{
+	fail_list(c, &ep->notes, DVS_EDSTDIED);
+	fail_list(c, &ep->queue, DVS_EDSTDIED);
+	fail_list(c, &ep->open, DVS_ESRCDIED);
+	__builtin_memset(ep->local_notes, 0, c->note_words * sizeof(*ep->local_notes));
+}

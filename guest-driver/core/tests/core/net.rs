@@ -1,0 +1,364 @@
+//! A few VMs, a directory and a fabric that can lose, repeat and hold frames.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use crate::bench::{Frame, kind};
+use dvs_core::errors::*;
+use dvs_core::{Addr, CallId, ControlRequest, Core, Identity, Limits, Outcome};
+
+/// What the fabric does with the next frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fate {
+    Deliver,
+    /// Lost; RETRY is said later.
+    Drop,
+    /// Arrives twice.
+    Repeat,
+    /// Held back: RETRY is said as for a loss, the frame arrives some time later.
+    Hold,
+}
+
+pub struct Net {
+    pub cores: BTreeMap<u32, Core>,
+    incarnations: BTreeMap<u32, u32>,
+    directory: BTreeMap<i32, (u32, u32)>,
+    binds: BTreeMap<(u32, u64), u32>,
+    next_generation: u32,
+    next_incarnation: u32,
+    pub now: u64,
+    pub outcomes: BTreeMap<(u32, CallId), Outcome>,
+    pub fates: VecDeque<Fate>,
+    owed: Vec<(u32, u32)>,
+    held: Vec<Vec<u8>>,
+    ring_size: usize,
+    limits: Limits,
+    pub kinds: Vec<u8>,
+}
+
+pub fn u32_at(frame: &[u8], at: usize) -> u32 {
+    u32::from_le_bytes(frame[at..at + 4].try_into().unwrap())
+}
+
+impl Net {
+    pub fn new(vms: u32) -> Net {
+        Net::with(vms, Limits::default(), 256)
+    }
+
+    pub fn with(vms: u32, limits: Limits, ring_size: usize) -> Net {
+        let mut net = Net {
+            cores: BTreeMap::new(),
+            incarnations: BTreeMap::new(),
+            directory: BTreeMap::new(),
+            binds: BTreeMap::new(),
+            next_generation: 0,
+            next_incarnation: 0,
+            now: 1_000_000_000,
+            outcomes: BTreeMap::new(),
+            fates: VecDeque::new(),
+            owed: Vec::new(),
+            held: Vec::new(),
+            ring_size,
+            limits,
+            kinds: Vec::new(),
+        };
+        for vm in 1..=vms {
+            net.boot(vm);
+        }
+        net
+    }
+
+    pub fn boot(&mut self, vm: u32) {
+        self.next_incarnation += 1;
+        let identity = Identity {
+            vm,
+            incarnation: self.next_incarnation,
+            nr_tasks: 34,
+            nr_procs: 221,
+            nr_sysprocs: 64,
+        };
+        self.incarnations.insert(vm, self.next_incarnation);
+        let core = Core::new(identity, self.limits, self.ring_size).expect("limits in range");
+        self.cores.insert(vm, core);
+    }
+
+    pub fn core(&mut self, vm: u32) -> &mut Core {
+        self.cores.get_mut(&vm).unwrap()
+    }
+
+    /// The node says something.
+    fn node_frame(&mut self, vm: u32, mut frame: Frame) {
+        let Some(inc) = self.incarnations.get(&vm).copied() else {
+            return;
+        };
+        (frame.dst_vm, frame.dst_inc) = (vm, inc);
+        let now = self.now;
+        self.core(vm).frame(&frame.encode(), now);
+        self.core(vm).batch_end(now);
+        self.collect(vm);
+    }
+
+    /// The result of a control request, about this generation.
+    fn result_frame(&mut self, vm: u32, r: &ControlRequest, gen_: u32, result: i32) {
+        let kind = [kind::BOUND, kind::UNBOUND][r.op as usize - 1];
+        let at = Addr { nr: r.ep, gen_ };
+        self.node_frame(vm, Frame::new(kind).op(r.nonce).to(at).result(result));
+    }
+
+    fn tell(&mut self, vm: u32, kind: u8, arg: u64) {
+        let frame = Frame::new(kind);
+        self.node_frame(vm, Frame { arg, ..frame });
+    }
+
+    fn collect(&mut self, vm: u32) {
+        while let Some((id, outcome)) = self.core(vm).finished() {
+            self.outcomes.insert((vm, id), outcome);
+        }
+    }
+
+    fn control(&mut self, vm: u32) -> bool {
+        let Some(r) = self.core(vm).take_control() else {
+            return false;
+        };
+        self.answer(vm, &r);
+        true
+    }
+
+    /// What the node does with a control request.
+    pub fn answer(&mut self, vm: u32, r: &ControlRequest) {
+        match r.op {
+            1 => {
+                let again = self.binds.get(&(vm, r.nonce)).copied();
+                if let Some(generation) = again {
+                    self.result_frame(vm, r, generation, 0);
+                } else if self.directory.contains_key(&r.ep) {
+                    self.result_frame(vm, r, 0, ESLOTUSED);
+                } else {
+                    self.next_generation += 1;
+                    let generation = self.next_generation;
+                    self.directory.insert(r.ep, (vm, generation));
+                    self.binds.insert((vm, r.nonce), generation);
+                    self.result_frame(vm, r, generation, 0);
+                }
+            }
+            2 => {
+                let bound = self.directory.get(&r.ep);
+                let mine = bound.is_some_and(|&(at, g)| at == vm && [0, g].contains(&r.gen_));
+                if mine {
+                    self.directory.remove(&r.ep);
+                }
+                let result = if mine { 0 } else { ENOTBIND };
+                self.result_frame(vm, r, r.gen_, result);
+            }
+            3 => {
+                let found = self.directory.get(&r.ep).copied();
+                let (at, gen_) = found.unwrap_or_default();
+                let inc = self.incarnations.get(&at).copied().unwrap_or_default();
+                let frame = Frame::new(kind::FOUND).op(r.nonce);
+                let frame = frame.to(Addr { nr: r.ep, gen_ });
+                let frame = frame.result(if found.is_some() { 0 } else { EDSTDIED });
+                let arg = u64::from(at) | u64::from(inc) << 32;
+                self.node_frame(vm, Frame { arg, ..frame });
+            }
+            op => panic!("control request {op}"),
+        }
+    }
+
+    /// The node says RETRY(all) to everybody.
+    pub fn retry_all(&mut self) {
+        let vms: Vec<u32> = self.cores.keys().copied().collect();
+        self.owed.extend(vms.into_iter().map(|vm| (vm, 0)));
+        self.settle();
+    }
+
+    fn deliver(&mut self, frame: &[u8]) {
+        let dst = u32_at(frame, 16);
+        if self.incarnations.get(&dst) != Some(&u32_at(frame, 20)) {
+            let (src, inc) = (u32_at(frame, 8), u32_at(frame, 20));
+            self.tell(src, kind::GONE, u64::from(dst) | u64::from(inc) << 32);
+            return;
+        }
+        let now = self.now;
+        self.core(dst).frame(frame, now);
+        self.core(dst).batch_end(now);
+        self.collect(dst);
+    }
+
+    fn transmit(&mut self, vm: u32) -> bool {
+        let now = self.now;
+        let Some(frame) = self.core(vm).take_frame(now) else {
+            return false;
+        };
+        self.collect(vm);
+        self.kinds.push(frame[0]);
+        match self.fates.pop_front().unwrap_or(Fate::Deliver) {
+            Fate::Deliver => self.deliver(&frame),
+            Fate::Drop => self.owed.push((vm, u32_at(&frame, 16))),
+            Fate::Hold => {
+                self.owed.push((vm, u32_at(&frame, 16)));
+                self.held.push(frame);
+            }
+            Fate::Repeat => {
+                self.deliver(&frame);
+                self.deliver(&frame);
+            }
+        }
+        true
+    }
+
+    /// One of the frames held back arrives.
+    pub fn release(&mut self, which: usize) {
+        if self.held.is_empty() {
+            return;
+        }
+        let frame = self.held.swap_remove(which % self.held.len());
+        // Nodes carry nothing for a life that is over.
+        if self.incarnations.get(&u32_at(&frame, 8)) == Some(&u32_at(&frame, 12)) {
+            self.deliver(&frame);
+        }
+    }
+
+    /// One thing that is ready at this VM. False: there was none.
+    pub fn step(&mut self, vm: u32) -> bool {
+        self.collect(vm);
+        self.transmit(vm) || self.control(vm)
+    }
+
+    /// Lets everything happen that needs no time; RETRY follows each loss.
+    pub fn settle(&mut self) {
+        for _ in 0..100_000 {
+            let vms: Vec<u32> = self.cores.keys().copied().collect();
+            let mut busy = false;
+            for vm in vms {
+                busy |= self.step(vm);
+            }
+            if !busy && !self.say_retry() {
+                return;
+            }
+        }
+        panic!("the cores never come to rest");
+    }
+
+    fn say_retry(&mut self) -> bool {
+        let owed = std::mem::take(&mut self.owed);
+        let any = !owed.is_empty();
+        for (vm, to) in owed {
+            self.tell(vm, kind::RETRY, u64::from(to));
+        }
+        any
+    }
+
+    /// Losses are not announced: only the backstop timers help.
+    pub fn forget_retries(&mut self) {
+        self.owed.clear();
+    }
+
+    /// Time passes, with every timer on the way.
+    pub fn pass(&mut self, ns: u64) {
+        let end = self.now + ns;
+        loop {
+            let next = self.cores.iter().map(|(vm, c)| (c.timer_at(), *vm)).min();
+            let Some((at, vm)) = next.filter(|&(at, _)| at <= end) else {
+                break;
+            };
+            self.now = self.now.max(at);
+            let now = self.now;
+            self.core(vm).timer(now);
+            self.settle();
+        }
+        self.now = end;
+    }
+
+    pub fn kill_vm(&mut self, vm: u32) {
+        let inc = self.incarnations.remove(&vm).unwrap();
+        self.cores.remove(&vm);
+        self.directory.retain(|_, (at, _)| *at != vm);
+        self.binds.retain(|(at, _), _| *at != vm);
+        let others: Vec<u32> = self.cores.keys().copied().collect();
+        for other in others {
+            self.tell(other, kind::GONE, u64::from(vm) | u64::from(inc) << 32);
+        }
+    }
+
+    pub fn bind(&mut self, vm: u32, nr: i32) -> Outcome {
+        let now = self.now;
+        let id = self.core(vm).bind(nr, now);
+        self.settle();
+        self.outcome(vm, id)
+    }
+
+    pub fn outcome(&mut self, vm: u32, id: CallId) -> Outcome {
+        self.collect(vm);
+        self.outcomes
+            .remove(&(vm, id))
+            .unwrap_or_else(|| panic!("call {id:?} of VM {vm} has not ended"))
+    }
+
+    pub fn result(&mut self, vm: u32, id: CallId) -> i32 {
+        self.outcome(vm, id).result
+    }
+
+    pub fn pending(&mut self, vm: u32, id: CallId) -> bool {
+        self.collect(vm);
+        self.core(vm).is_pending(id)
+    }
+
+    pub fn send(&mut self, vm: u32, ep: i32, to: i32, data: &[u8], flags: u32) -> CallId {
+        let now = self.now;
+        let id = self.core(vm).send(ep, Addr::number(to), data, flags, now);
+        self.settle();
+        id
+    }
+
+    pub fn sendrec(&mut self, vm: u32, ep: i32, to: i32, data: &[u8], flags: u32) -> CallId {
+        let now = self.now;
+        let id = self
+            .core(vm)
+            .sendrec(ep, Addr::number(to), data, flags, now);
+        self.settle();
+        id
+    }
+
+    pub fn receive(&mut self, vm: u32, ep: i32, from: i32, flags: u32) -> CallId {
+        let now = self.now;
+        let id = self.core(vm).receive(ep, Addr::number(from), flags, now);
+        self.settle();
+        id
+    }
+
+    pub fn reply(&mut self, vm: u32, ep: i32, to: i32, data: &[u8]) -> i32 {
+        let now = self.now;
+        let id = self.core(vm).reply(ep, Addr::number(to), 0, data, now);
+        self.settle();
+        self.result(vm, id)
+    }
+
+    pub fn notify(&mut self, vm: u32, ep: i32, to: i32) -> i32 {
+        let now = self.now;
+        let id = self.core(vm).notify(ep, Addr::number(to), now);
+        self.settle();
+        self.result(vm, id)
+    }
+
+    pub fn cancel(&mut self, vm: u32, id: CallId, why: i32) {
+        let now = self.now;
+        self.core(vm).cancel(id, why, now);
+        self.settle();
+    }
+
+    pub fn unbind(&mut self, vm: u32, nr: i32) {
+        let now = self.now;
+        self.core(vm).unbind(nr, now);
+        self.settle();
+    }
+
+    /// Nothing that a finished history needed is left in any core.
+    pub fn assert_clean(&mut self) {
+        self.pass(500_000_000);
+        for (vm, core) in &self.cores {
+            let s = core.stats();
+            assert_eq!(s.operations, 0, "VM {vm}: {s:?}");
+            assert_eq!(s.requests, 0, "VM {vm}: {s:?}");
+            assert_eq!(s.unacknowledged, 0, "VM {vm}: {s:?}");
+        }
+    }
+}

@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: GPL-2.0 OR Apache-2.0 OR BSD-3-Clause */
+/*
+ * What a guest and its node say to each other: frames on the message and bulk
+ * queues, requests on the control queue, and the device's configuration space.
+ * The text that binds is resources/virtio-dvs-spec.md; a test compares the
+ * constants here, there and in the node. All fields are little-endian.
+ */
+#ifndef DVS_WIRE_H
+#define DVS_WIRE_H
+
+#include "types.h"
+
+#define DVS_VIRTIO_ID		63
+
+/* Virtqueues. */
+#define DVS_VQ_MSG_TX		0
+#define DVS_VQ_MSG_RX		1
+#define DVS_VQ_BULK_TX		2
+#define DVS_VQ_BULK_RX		3
+#define DVS_VQ_CONTROL		4
+#define DVS_VQ_COUNT		5
+
+/* Sizes in bytes, header included. A receive buffer has exactly this size. */
+#define DVS_FRAME_HEADER	80
+#define DVS_MSG_FRAME_MAX	512
+#define DVS_MSG_PAYLOAD_MAX	(DVS_MSG_FRAME_MAX - DVS_FRAME_HEADER)
+#define DVS_BULK_FRAME_MAX	65536
+#define DVS_BULK_PAYLOAD_MAX	(DVS_BULK_FRAME_MAX - DVS_FRAME_HEADER)
+
+/* The VM id under which the node itself speaks. */
+#define DVS_VM_NODE		0
+
+/*
+ * Kinds of frame. 1..15 come from the node only; 16..31 are outside the
+ * sequence of a channel; all others are numbered.
+ */
+#define DVS_K_RETRY		1	/* arg: VM to which sending works again, 0: all */
+#define DVS_K_GONE		2	/* arg: VM | incarnation << 32: this life of a VM is over */
+#define DVS_K_BOUND		3	/* op: nonce; dst_ep, dst_gen; result */
+#define DVS_K_UNBOUND		4	/* op: nonce; dst_ep, dst_gen; result */
+#define DVS_K_FOUND		5	/* op: nonce; dst_ep, dst_gen; arg: VM | incarnation << 32; result */
+#define DVS_K_NODE_LAST		15
+
+#define DVS_K_ACK		16	/* acknowledges and grants, nothing else */
+#define DVS_K_REFUSED		17	/* no room for one more peer: what was sent is not executed */
+#define DVS_K_UNNUMBERED_LAST	31
+
+/* Requests: each uses one credit until its answer has left. src_ep is checked by the node. */
+#define DVS_K_MSG		32	/* send: answered by TAKEN */
+#define DVS_K_REQ		33	/* sendrec: answered by RPL */
+#define DVS_K_NTF		34	/* notify: not answered */
+#define DVS_K_REQUEST_FIRST	32
+#define DVS_K_REQUEST_LAST	39
+
+/* Requests of the cores themselves, about endpoints; one credit each as well. */
+#define DVS_K_WATCH		40	/* tell me when dst_ep dies: answered by DIED, or not */
+#define DVS_K_WATCH_LAST	47
+
+/* Follow-ups and answers: room for them is kept by the request they belong to. */
+#define DVS_K_CANCEL		48	/* op: the sender of this request has left */
+#define DVS_K_DIED		49	/* src_ep, src_gen: the endpoint is over; src_ep 31438 (ANY): some are */
+#define DVS_K_NOP		50	/* keeps the place of a request that is not wanted any more; uses a credit as it did */
+#define DVS_K_TAKEN		56	/* op */
+#define DVS_K_RPL		57	/* op, payload */
+#define DVS_K_CANCELLED		58	/* op */
+#define DVS_K_FAILED		59	/* op, result */
+#define DVS_K_NOTHERE		60	/* op: dst is not bound in this VM; nothing was executed */
+
+/* Bulk class: on the bulk queues, with numbers and credits of its own. */
+#define DVS_K_BULK_DATA		64
+#define DVS_K_BULK_LAST		79
+
+/* Credits of a class that each side has before the first grant. */
+#define DVS_CREDIT_INITIAL	8
+/* A receiver acknowledges at the latest when so many frames are not acknowledged. */
+#define DVS_ACK_EVERY		16
+
+/* Flags of a frame. */
+#define DVS_F_NOWAIT		0x01	/* MSG, REQ: fail with AGAIN if the receiver does not wait now */
+
+struct dvs_frame {
+	dvs_u8 kind;
+	dvs_u8 flags;
+	dvs_u16 reserved;	/* zero */
+	dvs_u32 len;		/* payload bytes that follow the header */
+	dvs_u32 src_vm;		/* filled by the sending core, checked by its node */
+	dvs_u32 src_inc;
+	dvs_u32 dst_vm;
+	dvs_u32 dst_inc;
+	dvs_u32 seq;		/* number in its class, from 1; 0: unnumbered */
+	dvs_u32 ack;		/* message class: all numbers below this one have arrived */
+	dvs_u32 credit;		/* message class: requests that may have been sent in all */
+	dvs_u32 bulk_ack;	/* the same two of the bulk class */
+	dvs_u32 bulk_credit;
+	dvs_s32 src_ep;
+	dvs_u32 src_gen;
+	dvs_s32 dst_ep;
+	dvs_u32 dst_gen;
+	dvs_s32 result;
+	dvs_u64 op;		/* id of the operation, chosen by the requester */
+	dvs_u64 arg;
+};
+
+_Static_assert(sizeof(struct dvs_frame) == DVS_FRAME_HEADER, "frame header");
+
+/* Control queue: one request, one response, both in one descriptor chain. */
+#define DVS_CTL_BIND		1	/* ep; result comes as BOUND */
+#define DVS_CTL_UNBIND		2	/* ep, gen (0: any of this VM); result comes as UNBOUND */
+#define DVS_CTL_LOOKUP		3	/* ep; result comes as FOUND */
+
+struct dvs_ctl_request {
+	dvs_u32 op;
+	dvs_u32 flags;		/* zero */
+	dvs_u64 nonce;		/* comes back in the result; equal nonces are one request */
+	dvs_s32 ep;
+	dvs_u32 gen;
+	dvs_u64 reserved[5];	/* zero */
+};
+
+_Static_assert(sizeof(struct dvs_ctl_request) == 64, "control request");
+
+#define DVS_CTL_ACCEPTED	0	/* the result comes as a frame */
+#define DVS_CTL_MALFORMED	1
+#define DVS_CTL_UNSUPPORTED	2
+#define DVS_CTL_BUSY		3	/* not now: ask again after RETRY(all) */
+
+struct dvs_ctl_response {
+	dvs_u32 status;
+	dvs_u32 reserved;
+	dvs_u64 nonce;
+};
+
+_Static_assert(sizeof(struct dvs_ctl_response) == 16, "control response");
+
+/* Device configuration space: read-only for the driver. */
+struct dvs_device_config {
+	dvs_u32 vm;
+	dvs_u32 incarnation;
+	dvs_u32 dcid;
+	dvs_u32 max_message;	/* payload bytes of a message */
+	dvs_u32 max_bulk;	/* payload bytes of a bulk frame */
+	dvs_u32 max_endpoints;	/* that this VM may have bound at once */
+	dvs_u32 max_peers;	/* VMs that this VM may talk to at once */
+	dvs_u32 nr_tasks;	/* endpoint numbers go from -nr_tasks … */
+	dvs_u32 nr_procs;	/* … to nr_procs - 1 */
+	dvs_u32 nr_sysprocs;	/* those with number + nr_tasks < nr_sysprocs are servers */
+	dvs_u32 reserved[2];
+	dvs_u8 dc_name[16];	/* padded with zeros */
+};
+
+_Static_assert(sizeof(struct dvs_device_config) == 64, "device configuration");
+
+#endif

@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+/* libdvs: each call fills the structure of its ioctl and reads the outcome from it. */
+#include "dvs.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+int dvs_open(struct dvs *dvs, int flags)
+{
+	int fd = open(DVS_DEVICE, O_RDWR | O_CLOEXEC | (flags & O_NONBLOCK));
+
+	if (fd < 0)
+		return -errno;
+	dvs->fd = fd;
+	dvs->id = DVS_ID_FILE;
+	dvs->generation = 0;
+	return DVS_OK;
+}
+
+void dvs_close(struct dvs *dvs)
+{
+	close(dvs->fd);
+	dvs->fd = -1;
+}
+
+int dvs_info(const struct dvs *dvs, struct dvs_info *info)
+{
+	return ioctl(dvs->fd, DVS_IOC_INFO, info) ? -errno : DVS_OK;
+}
+
+int dvs_bind(struct dvs *dvs, int32_t ep, uint32_t owner)
+{
+	struct dvs_bind bind = { .ep = ep, .owner = owner };
+
+	if (ioctl(dvs->fd, DVS_IOC_BIND, &bind))
+		return -errno;
+	if (bind.result == DVS_OK) {
+		dvs->id = owner == DVS_BIND_FILE ? DVS_ID_FILE : DVS_ID_TASK;
+		dvs->generation = bind.generation;
+	}
+	return bind.result;
+}
+
+int dvs_unbind(struct dvs *dvs)
+{
+	struct dvs_unbind unbind = { .id = dvs->id };
+
+	return ioctl(dvs->fd, DVS_IOC_UNBIND, &unbind) ? -errno : unbind.result;
+}
+
+static uint64_t address_of(const void *memory)
+{
+	return (uint64_t)(uintptr_t)memory;
+}
+
+/* A size beyond 32 bits is beyond every limit as well, so it may be cut to the largest. */
+static uint32_t size_of(size_t size)
+{
+	return size > UINT32_MAX ? UINT32_MAX : (uint32_t)size;
+}
+
+static struct dvs_io io_to(const struct dvs *dvs, struct dvs_address address, int64_t timeout_ms)
+{
+	struct dvs_io io = {
+		.id = dvs->id,
+		.ep = address.ep,
+		.generation = address.generation,
+		.timeout_ms = timeout_ms,
+	};
+
+	return io;
+}
+
+static void io_message(struct dvs_io *io, const void *message, size_t length)
+{
+	io->send_buf = address_of(message);
+	io->send_len = size_of(length);
+}
+
+static void io_buffer(struct dvs_io *io, void *buffer, size_t size)
+{
+	io->recv_buf = address_of(buffer);
+	io->recv_len = size_of(size);
+}
+
+static int io_run(const struct dvs *dvs, unsigned long request, struct dvs_io *io,
+		  struct dvs_received *received)
+{
+	if (ioctl(dvs->fd, request, io))
+		return -errno;
+	if (received && io->result == DVS_OK) {
+		received->from.ep = io->from;
+		received->from.generation = io->from_generation;
+		received->came = io->came;
+		received->length = io->recv_len;
+		received->token = io->token;
+	}
+	return io->result;
+}
+
+int dvs_send(const struct dvs *dvs, struct dvs_address to, const void *message, size_t length,
+	     int64_t timeout_ms)
+{
+	struct dvs_io io = io_to(dvs, to, timeout_ms);
+
+	io_message(&io, message, length);
+	return io_run(dvs, DVS_IOC_SEND, &io, NULL);
+}
+
+int dvs_receive(const struct dvs *dvs, struct dvs_address from, uint32_t flags, void *buffer,
+		size_t size, struct dvs_received *received, int64_t timeout_ms)
+{
+	struct dvs_io io = io_to(dvs, from, timeout_ms);
+
+	io.flags = flags;
+	io_buffer(&io, buffer, size);
+	return io_run(dvs, DVS_IOC_RECEIVE, &io, received);
+}
+
+int dvs_sendrec(const struct dvs *dvs, struct dvs_address to, const void *message, size_t length,
+		void *buffer, size_t size, struct dvs_received *received, int64_t timeout_ms)
+{
+	struct dvs_io io = io_to(dvs, to, timeout_ms);
+
+	io_message(&io, message, length);
+	io_buffer(&io, buffer, size);
+	return io_run(dvs, DVS_IOC_SENDREC, &io, received);
+}
+
+int dvs_reply(const struct dvs *dvs, struct dvs_address to, uint64_t token, const void *message,
+	      size_t length, int64_t timeout_ms)
+{
+	struct dvs_io io = io_to(dvs, to, timeout_ms);
+
+	io.token = token;
+	io_message(&io, message, length);
+	return io_run(dvs, DVS_IOC_REPLY, &io, NULL);
+}
+
+int dvs_notify(const struct dvs *dvs, struct dvs_address to, int64_t timeout_ms)
+{
+	struct dvs_io io = io_to(dvs, to, timeout_ms);
+
+	return io_run(dvs, DVS_IOC_NOTIFY, &io, NULL);
+}

@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: GPL-2.0
+/* virtio_dvs: the actions of the core. All run inside vdvs_enter. */
+
+#include <linux/poll.h>
+
+#include "virtio_dvs.h"
+
+static void vdvs_wake(void *ctx, struct dvs_call *call)
+{
+	struct vdvs_wait *wait = container_of(call, struct vdvs_wait, call);
+
+	vdvs_wait_done(ctx, wait, call->result);
+}
+
+void vdvs_readable(void *ctx, struct dvs_ep *ep)
+{
+	struct vdvs_holder *holder = dvs_ep_owner(ep);
+	struct vdvs_device *dev = ctx;
+	wait_queue_head_t *pollers;
+
+	if (!holder)
+		return;
+	pollers = holder->file ? &holder->file->pollers : &dev->pollers;
+	wake_up_poll(pollers, EPOLLIN | EPOLLRDNORM);
+}
+
+static int vdvs_transmit(void *ctx, dvs_u32 slot, dvs_u32 len)
+{
+	struct vdvs_device *dev = ctx;
+
+	return vdvs_tx_add(&dev->queues, slot, len);
+}
+
+static int vdvs_reusable(void *ctx, dvs_u32 slot)
+{
+	struct vdvs_device *dev = ctx;
+
+	return vdvs_tx_reusable(&dev->queues, slot);
+}
+
+static int vdvs_control(void *ctx, const struct dvs_ctl_request *request)
+{
+	struct vdvs_device *dev = ctx;
+
+	return vdvs_control_add(&dev->queues, request);
+}
+
+/*
+ * The hrtimer is not moved to a later time: it fires at the earlier one and
+ * looks again. Traffic that keeps putting the core's timer off so costs nothing.
+ */
+static void vdvs_timer_arm(struct vdvs_device *dev)
+{
+	if (dev->timer_wanted >= dev->timer_armed)
+		return;
+	dev->timer_armed = dev->timer_wanted;
+	hrtimer_start(&dev->timer, ns_to_ktime(min_t(u64, dev->timer_armed, KTIME_MAX)),
+		      HRTIMER_MODE_ABS);
+}
+
+static void vdvs_timer_set(void *ctx, dvs_u64 at_ns)
+{
+	struct vdvs_device *dev = ctx;
+
+	dev->timer_wanted = at_ns;
+	vdvs_timer_arm(dev);
+}
+
+enum hrtimer_restart vdvs_timer(struct hrtimer *timer)
+{
+	struct vdvs_device *dev = container_of(timer, struct vdvs_device, timer);
+	unsigned long flags;
+	u64 now;
+
+	vdvs_enter(dev, &flags);
+	dev->timer_armed = U64_MAX;
+	dev->count.timer++;
+	if (dev->core) {
+		now = vdvs_now();
+		if (dev->timer_wanted <= now) {
+			dev->timer_wanted = U64_MAX;
+			dvs_core_timer(dev->core, now);
+		}
+		vdvs_timer_arm(dev);
+	}
+	vdvs_leave(dev, &flags);
+	return HRTIMER_NORESTART;
+}
+
+/* The core gave an endpoint up by itself: its holder has none any more. */
+static void vdvs_released(void *ctx, struct dvs_ep *ep)
+{
+	struct vdvs_holder *holder = dvs_ep_owner(ep);
+
+	if (holder)
+		vdvs_holder_remove(ctx, holder);
+}
+
+const struct dvs_ops vdvs_ops = {
+	.wake = vdvs_wake,
+	.readable = vdvs_readable,
+	.transmit = vdvs_transmit,
+	.reusable = vdvs_reusable,
+	.control = vdvs_control,
+	.timer = vdvs_timer_set,
+	.released = vdvs_released,
+};

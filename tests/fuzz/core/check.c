@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+/* What is true of the core's structures between any two events. */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "harness.h"
+
+void check_failed(const char *what, const char *file, int line)
+{
+	fprintf(stderr, "%s:%d: this does not hold: %s\n", file, line, what);
+	abort();
+}
+
+/* Length of a list whose links are sound. */
+static dvs_u32 length(const struct dvs_list *head)
+{
+	const struct dvs_list *p;
+	dvs_u32 n = 0;
+
+	dvs_for_each(p, head) {
+		CHECK(p->next->prev == p && p->prev->next == p);
+		CHECK(++n < 100000);
+	}
+	return n;
+}
+
+static int contains(const struct dvs_list *head, const struct dvs_list *member)
+{
+	const struct dvs_list *p;
+
+	dvs_for_each(p, head)
+		if (p == member)
+			return 1;
+	return 0;
+}
+
+/* Nobody waits for a location without it being asked for, or for a death without a watch. */
+static dvs_u32 check_destination(const struct dvs_dest *d)
+{
+	const struct dvs_list *p;
+
+	if (!d->used) {
+		CHECK(dvs_list_empty(&d->ops) && dvs_list_empty(&d->watchers));
+		return 0;
+	}
+	CHECK(dvs_list_empty(&d->ops) || d->ctl != DVS_CTL_IDLE);
+	if (!length(&d->watchers))
+		return length(&d->ops);
+	CHECK(d->ctl != DVS_CTL_IDLE || (d->known && d->watch != DVS_WATCH_NONE));
+	dvs_for_each(p, &d->watchers) {
+		const struct dvs_call *call = dvs_entry(p, struct dvs_call, wait);
+
+		CHECK(call->what == DVS_CALL_RECEIVE && call->state == DVS_CALL_WAITING);
+		CHECK(call->filter.nr == d->addr.nr);
+		CHECK(d->ctl != DVS_CTL_IDLE || dvs_matches(call->filter, d->addr));
+	}
+	return length(&d->ops);
+}
+
+static void check_operation(const struct dvs_core *c, const struct dvs_op *op)
+{
+	CHECK(!op->call || op->call->operation == op);
+	switch (op->state) {
+	case DVS_OP_FREE:
+		CHECK(!op->call && !op->ep && !op->chan && dvs_list_empty(&op->out.link));
+		return;
+	case DVS_OP_LOOKUP:
+		CHECK(!op->chan && op->call && dvs_list_empty(&op->out.link));
+		break;
+	case DVS_OP_QUEUED:
+		CHECK(contains(&op->chan->ops, &op->link));
+		CHECK(contains(&op->chan->requests, &op->out.link));
+		CHECK(c->stopped || !op->call == (op->kind == DVS_K_NTF));
+		break;
+	case DVS_OP_SENT:
+		CHECK(contains(&op->chan->ops, &op->link) && dvs_list_empty(&op->out.link));
+		CHECK(c->stopped || op->call);
+		break;
+	default:
+		CHECK(op->state == DVS_OP_CANCELLING && contains(&op->chan->ops, &op->link));
+		/* Without a caller it lasts no longer than until its CANCEL is built. */
+		CHECK(c->stopped || op->call || contains(&op->chan->answers, &op->out.link));
+	}
+	CHECK(op->ep && op->ep->state == DVS_EP_BOUND);
+}
+
+/* What has to be sent has a way to be sent, and a time when that is looked at again. */
+static dvs_u32 check_channel(const struct shell *s, const struct dvs_chan *ch)
+{
+	const struct dvs_core *c = s->core;
+	dvs_u32 window = ch->next_seq - ch->una, sendable;
+	const struct dvs_list *p;
+
+	CHECK(window <= c->limits.window);
+	CHECK(ch->next_tx - ch->una <= window);
+	CHECK(ch->held == length(&ch->held_list) && ch->held <= c->limits.credits);
+	dvs_for_each(p, &ch->held_list) {
+		const struct dvs_held *h = dvs_entry(p, struct dvs_held, link);
+
+		CHECK(h->req.chan == ch && !h->req.call);
+		if (h->answer)
+			CHECK(contains(&ch->answers, &h->out.link));
+		else
+			CHECK(!dvs_list_empty(&h->req.link) && h->req.len <= DVS_MSG_PAYLOAD_MAX);
+	}
+	length(&ch->ops);
+	sendable = length(&ch->answers) ||
+		   (length(&ch->requests) && dvs_before(ch->requests_sent, ch->requests_allowed));
+	if (c->stopped)
+		return ch->held;
+	CHECK(!sendable || window == c->limits.window || c->channels.full);
+	CHECK(ch->next_tx == ch->next_seq || c->channels.full);
+	CHECK(!c->channels.full || s->room_wanted);
+	if (ch->next_tx != ch->una || length(&ch->requests))
+		CHECK(ch->backstop_at != DVS_NEVER || c->channels.full);
+	CHECK(s->timer_at <= ch->backstop_at && s->timer_at <= ch->ack_at);
+	return ch->held;
+}
+
+static void check_endpoint(const struct dvs_core *c, const struct dvs_ep *ep)
+{
+	int none = !length(&ep->receivers) && !length(&ep->senders) && !length(&ep->notes) &&
+		   !length(&ep->open);
+
+	CHECK(none || ep->state == DVS_EP_BOUND);
+	CHECK(!length(&ep->queue) || ep->state == DVS_EP_BOUND || ep->state == DVS_EP_BINDING);
+	CHECK(!length(&ep->binders) || ep->state == DVS_EP_BINDING || ep->state == DVS_EP_OVER);
+	CHECK(length(&ep->binders) <= 1 || ep->state == DVS_EP_OVER);
+	if (ep->state == DVS_EP_BINDING || (ep->state == DVS_EP_OVER && !ep->released))
+		CHECK(ep->ctl != DVS_CTL_IDLE || c->stopped);
+	else
+		CHECK(ep->ctl == DVS_CTL_IDLE || c->stopped);
+	if (ep->state == DVS_EP_OVER)
+		CHECK(!ep->released || ep->peers);
+}
+
+static void check_counts(const struct shell *s, dvs_u32 held, dvs_u32 looking)
+{
+	const struct dvs_core *c = s->core;
+	struct dvs_stats stats;
+	dvs_u32 i, states[DVS_OP_CANCELLING + 1] = { 0 };
+
+	for (i = 0; i < c->limits.operations; i++)
+		states[c->op[i].state]++;
+	CHECK(states[DVS_OP_FREE] == length(&c->free_ops));
+	CHECK(states[DVS_OP_LOOKUP] == looking);
+	dvs_core_stats(c, &stats);
+	CHECK(stats.operations == c->limits.operations - states[DVS_OP_FREE]);
+	CHECK(stats.requests == held);
+	CHECK(held + length(&c->free_held) == c->limits.peers * c->limits.credits);
+	CHECK(stats.peers <= c->limits.peers);
+	CHECK(stats.endpoints <= c->limits.endpoints);
+	CHECK(stats.destinations <= c->limits.destinations);
+	CHECK(stats.unacknowledged <= c->limits.peers * c->limits.window);
+}
+
+void check_core(const struct shell *s)
+{
+	const struct dvs_core *c = s->core;
+	dvs_u32 i, held = 0, looking = 0;
+	int wanted = 0;
+
+	for (i = 0; i < c->limits.endpoints; i++) {
+		check_endpoint(c, &c->ep[i]);
+		wanted |= c->ep[i].ctl == DVS_CTL_WANTED;
+	}
+	for (i = 0; i < c->limits.destinations; i++) {
+		looking += check_destination(&c->dest[i]);
+		wanted |= c->dest[i].ctl == DVS_CTL_WANTED;
+	}
+	for (i = 0; i < c->limits.operations; i++)
+		check_operation(c, &c->op[i]);
+	for (i = 0; i < c->channels.count; i++)
+		if (c->channels.chan[i].vm != DVS_VM_NODE)
+			held += check_channel(s, &c->channels.chan[i]);
+	CHECK(!wanted || (c->control_full && s->room_wanted) || c->stopped);
+	CHECK(s->timer_at <= c->control_at || c->stopped);
+	check_counts(s, held, looking);
+}

@@ -1,0 +1,176 @@
+//! `dvs-scenario`: runs demonstrations, tests and benchmarks on real guests.
+//!
+//! It runs on the machine that has the KVM, and writes events, one JSON object a line. People use
+//! it through `cargo xtask`.
+
+use std::io;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Instant;
+
+use anyhow::{Context, Result, anyhow};
+use clap::{Args, Parser, Subcommand};
+use dvs_report::{Event, Mode};
+use dvs_tests::harness::{Lab, Settings};
+use dvs_tests::scenarios;
+
+/// Runs demonstrations, tests and benchmarks on real guests.
+#[derive(Debug, Parser)]
+struct Arguments {
+    #[command(flatten)]
+    files: Files,
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Debug, Args)]
+struct Files {
+    /// Kernel of the guests
+    #[arg(long)]
+    kernel: PathBuf,
+    /// Initramfs of the guests
+    #[arg(long)]
+    initramfs: PathBuf,
+    /// Directory of dvs-vmm and dvs-node
+    #[arg(long)]
+    programs: PathBuf,
+    /// Directory for logs
+    #[arg(long)]
+    logs: PathBuf,
+    /// Directory for sockets
+    #[arg(long)]
+    run: PathBuf,
+    /// This is the emulated machine
+    #[arg(long)]
+    nested: bool,
+}
+
+#[derive(Debug, Subcommand)]
+enum What {
+    /// A demonstration
+    Demo {
+        /// Its name
+        name: String,
+    },
+    /// Tests; all of them if none is named
+    Test {
+        /// Their names
+        names: Vec<String>,
+    },
+    /// A group of comparisons
+    Bench {
+        /// Its name
+        group: String,
+    },
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let mode = if arguments.files.nested {
+        Mode::Nested
+    } else {
+        Mode::Native
+    };
+    let Files {
+        kernel,
+        initramfs,
+        programs,
+        logs,
+        run,
+        ..
+    } = arguments.files;
+    let settings = Settings {
+        kernel,
+        initramfs,
+        programs,
+        logs,
+        run,
+        mode,
+    };
+    let result = match arguments.what {
+        What::Demo { name } => demo(&settings, &name),
+        What::Test { names } => test(&settings, &names),
+        What::Bench { group } => bench(&settings, &group),
+    };
+    match result {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            tell(&Event::Failed {
+                message: format!("{error:#}"),
+            });
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn tell(event: &Event) {
+    // Nobody is left to be told that nobody listens.
+    event.write_to(&mut io::stdout()).ok();
+}
+
+/// Runs `work` in a lab of its own; tells the logs if it fails.
+fn in_lab<T>(settings: &Settings, name: &str, work: impl FnOnce(&Lab) -> Result<T>) -> Result<T> {
+    let lab = Lab::new(settings, name, Box::new(io::stdout()))?;
+    let result = work(&lab);
+    if result.is_err() {
+        tell(&Event::Logs {
+            logs: lab.log_tails()?,
+        });
+    }
+    result
+}
+
+fn demo(settings: &Settings, name: &str) -> Result<bool> {
+    let all = scenarios::demos();
+    let demo = all.iter().find(|demo| demo.name == name);
+    let demo = demo.with_context(|| unknown(name, all.iter().map(|demo| demo.name)))?;
+    let report = in_lab(settings, name, demo.run)?;
+    tell(&Event::Demo(report));
+    Ok(true)
+}
+
+fn bench(settings: &Settings, name: &str) -> Result<bool> {
+    let all = scenarios::groups();
+    let group = all.iter().find(|group| group.name == name);
+    let group = group.with_context(|| unknown(name, all.iter().map(|group| group.name)))?;
+    in_lab(settings, name, group.run)?;
+    Ok(true)
+}
+
+fn test(settings: &Settings, names: &[String]) -> Result<bool> {
+    let all = scenarios::tests();
+    for name in names {
+        if !all.iter().any(|test| test.name == name) {
+            return Err(anyhow!(unknown(name, all.iter().map(|test| test.name))));
+        }
+    }
+    let mut passed = true;
+    for test in all
+        .iter()
+        .filter(|test| names.is_empty() || names.iter().any(|name| name == test.name))
+    {
+        tell(&Event::TestStarted {
+            name: test.name.to_owned(),
+        });
+        let started = Instant::now();
+        let message = in_lab(settings, test.name, test.run)
+            .err()
+            .map(|error| format!("{error:#}"));
+        passed &= message.is_none();
+        tell(&Event::Test {
+            name: test.name.to_owned(),
+            passed: message.is_none(),
+            seconds: started.elapsed().as_secs_f64(),
+            message,
+        });
+    }
+    Ok(passed)
+}
+
+fn unknown<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> String {
+    format!(
+        "there is no {name}; there are: {}",
+        known.collect::<Vec<_>>().join(", ")
+    )
+}

@@ -1,0 +1,259 @@
+//! A Linux guest.
+
+use std::fs;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use dvs_vmm::ctl::client::Client;
+
+use super::agent::{Agent, Output, Task};
+use super::hardware::{Attachment, Hardware, Hypervisor};
+use super::process::Process;
+use super::{BOOT_LIMIT, COMMAND_LIMIT, Lab};
+
+/// A guest to be started.
+#[derive(Debug, Clone)]
+pub struct GuestSpec {
+    /// Its name in messages and logs.
+    pub name: String,
+    /// Who runs it.
+    pub hypervisor: Hypervisor,
+    /// What connects it.
+    pub attachment: Attachment,
+    /// Number of vCPUs.
+    pub cpus: u8,
+    /// Memory in MiB.
+    pub memory_mib: u64,
+}
+
+impl GuestSpec {
+    /// A guest of ours with one vCPU and 256 MiB.
+    #[must_use]
+    pub fn new(name: &str, attachment: Attachment) -> Self {
+        Self {
+            name: name.to_owned(),
+            hypervisor: Hypervisor::Dvs,
+            attachment,
+            cpus: 1,
+            memory_mib: 256,
+        }
+    }
+
+    /// The same machine on QEMU.
+    #[must_use]
+    pub fn on_qemu(self) -> Self {
+        Self {
+            hypervisor: Hypervisor::Qemu,
+            ..self
+        }
+    }
+
+    /// With so many vCPUs.
+    #[must_use]
+    pub fn with_cpus(self, cpus: u8) -> Self {
+        Self { cpus, ..self }
+    }
+}
+
+/// A guest that was started. Dropping it kills its VMM.
+#[derive(Debug)]
+pub struct Guest {
+    name: String,
+    vmm: Process,
+    agent: Agent,
+    api: PathBuf,
+    kernel: String,
+    started: Instant,
+    boot_seconds: f64,
+}
+
+impl Guest {
+    /// Starts the guest's VMM; [`Guest::wait_ready`] waits for the guest. So several boot at once.
+    ///
+    /// # Errors
+    /// Fails if the VMM does not start.
+    pub fn start(lab: &Lab, spec: &GuestSpec) -> Result<Self> {
+        let file = |suffix: &str| lab.run_path(&format!("{}.{suffix}", spec.name));
+        let (agent_socket, api, config) = (file("agent"), file("api"), file("json"));
+        for stale in [&agent_socket, &api] {
+            if stale.exists() {
+                fs::remove_file(stale)?;
+            }
+        }
+        let serial_log = lab.log(&format!("{}-serial", spec.name));
+        let hardware = Hardware {
+            hypervisor: spec.hypervisor,
+            cpus: spec.cpus,
+            memory_mib: spec.memory_mib,
+            attachment: &spec.attachment,
+            serial_log: &serial_log,
+            agent_socket: &agent_socket,
+            api_socket: &api,
+            config: &config,
+        };
+        let started = Instant::now();
+        let command = hardware.command(lab.settings())?;
+        let mut vmm = Process::start(&spec.name, command, &lab.log(&format!("{}-vmm", spec.name)))?;
+        let agent = match Agent::connect(&agent_socket, COMMAND_LIMIT) {
+            Ok(agent) => agent,
+            Err(error) => match vmm.ended()? {
+                Some(end) => bail!("{end}; its log says why"),
+                None => return Err(error).with_context(|| format!("{} does not start", spec.name)),
+            },
+        };
+        let name = spec.name.clone();
+        Ok(Self {
+            name,
+            vmm,
+            agent,
+            api,
+            kernel: String::new(),
+            started,
+            boot_seconds: 0.0,
+        })
+    }
+
+    /// Waits until the guest runs commands.
+    ///
+    /// # Errors
+    /// Fails if that takes longer than [`BOOT_LIMIT`] or the guest ends.
+    pub fn wait_ready(&mut self) -> Result<()> {
+        let limit = BOOT_LIMIT.saturating_sub(self.started.elapsed());
+        self.kernel = self
+            .agent
+            .wait_ready(limit)
+            .with_context(|| format!("{} did not boot", self.name))?;
+        self.boot_seconds = self.started.elapsed().as_secs_f64();
+        Ok(())
+    }
+
+    /// Starts guests at once, waits for all, and says so.
+    ///
+    /// # Errors
+    /// Fails if one does not boot.
+    pub fn boot_all(lab: &Lab, specs: &[GuestSpec]) -> Result<Vec<Self>> {
+        let mut guests = Vec::new();
+        for spec in specs {
+            guests.push(Self::start(lab, spec)?);
+        }
+        for guest in &mut guests {
+            guest.wait_ready()?;
+            lab.say(format!(
+                "{} is up: Linux {} after {:.1} s",
+                guest.name, guest.kernel, guest.boot_seconds
+            ));
+        }
+        Ok(guests)
+    }
+
+    /// Starts one guest and waits for it.
+    ///
+    /// # Errors
+    /// Fails if it does not boot.
+    pub fn boot(lab: &Lab, spec: &GuestSpec) -> Result<Self> {
+        Self::boot_all(lab, std::slice::from_ref(spec))?
+            .pop()
+            .context("one guest was started")
+    }
+
+    /// Its name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Release of its kernel.
+    #[must_use]
+    pub fn kernel(&self) -> &str {
+        &self.kernel
+    }
+
+    /// Its VMM's process.
+    pub fn vmm(&mut self) -> &mut Process {
+        &mut self.vmm
+    }
+
+    /// The VMM's REST interface.
+    #[must_use]
+    pub fn api(&self) -> Client {
+        Client::new(&self.api)
+    }
+
+    /// Starts a command in the guest.
+    ///
+    /// # Errors
+    /// Fails if the guest has gone.
+    pub fn spawn(&mut self, command: &str) -> Result<Task> {
+        self.agent.start(command).with_context(|| self.name.clone())
+    }
+
+    /// Runs a command in the guest to its end; it must succeed.
+    ///
+    /// # Errors
+    /// Fails if it does not, or not within `limit`.
+    pub fn run(&mut self, command: &str, limit: Duration) -> Result<Output> {
+        let output = self.spawn(command)?.finish(limit);
+        output
+            .and_then(Output::success)
+            .with_context(|| format!("{}: {command}", self.name))
+    }
+
+    /// Exits of all vCPUs so far, as KVM counts them.
+    ///
+    /// # Errors
+    /// Fails if the VMM does not answer or KVM does not count.
+    pub fn exits(&self) -> Result<u64> {
+        let counters = self.api().get("vm.counters")?;
+        let vcpus = counters.as_object().context("vm.counters is no object")?;
+        let mut exits = 0;
+        for (_, vcpu) in vcpus.iter().filter(|(name, _)| name.starts_with("vcpu")) {
+            exits += vcpu["exits"]
+                .as_u64()
+                .context("this KVM does not count exits")?;
+        }
+        Ok(exits)
+    }
+
+    /// Warnings and worse in the kernel's log since our module was loaded.
+    ///
+    /// # Errors
+    /// Fails if the guest has gone.
+    pub fn kernel_complaints(&mut self) -> Result<Vec<String>> {
+        // The raw log tells the level. That a module from outside the tree taints is no complaint,
+        // nor is what an emulated machine's clocks and processors draw from the kernel.
+        let since = "dmesg -r | sed -n '/virtio_dvs: loading out-of-tree/,$p' | grep '^<[0-4]>'";
+        let ours = "WARNING|BUG|Oops|Call Trace|dvs|refcount|hung|stall|lock|protection";
+        let command =
+            format!("{since} | grep -v -E 'taint|clocksource' | grep -E '{ours}' | head -20");
+        Ok(self.spawn(&command)?.finish(COMMAND_LIMIT)?.out)
+    }
+
+    /// Has the guest reboot, and waits until it is up again.
+    ///
+    /// # Errors
+    /// Fails if it does not come back.
+    pub fn reboot(&mut self) -> Result<()> {
+        // The agent goes before it can tell how the command ended.
+        drop(self.agent.start("reboot -f")?);
+        self.started = Instant::now();
+        self.wait_ready()
+    }
+
+    /// Has the guest power itself off, and waits for its VMM to end well.
+    ///
+    /// # Errors
+    /// Fails if it does not.
+    pub fn power_off(mut self) -> Result<()> {
+        // The agent may go before it can tell how the command ended.
+        drop(self.agent.start("poweroff -f")?);
+        let status = self.vmm.wait(COMMAND_LIMIT)?;
+        if !status.success() {
+            bail!(
+                "{}: its VMM ended with {status} after a power-off",
+                self.name
+            );
+        }
+        Ok(())
+    }
+}

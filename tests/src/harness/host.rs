@@ -1,0 +1,135 @@
+//! A host: a node that carries frames between its guests.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+use virtio_dvs::node::client::Client;
+use virtio_dvs::node::control::PortCounts;
+use virtio_dvs::vm::{Limits, VmAttributes};
+
+use super::process::Process;
+use super::{COMMAND_LIMIT, Lab};
+
+/// Between attempts to connect.
+const PAUSE: Duration = Duration::from_millis(20);
+
+/// A `dvs-node` process.
+#[derive(Debug)]
+pub struct Host {
+    name: String,
+    node: Process,
+    control: PathBuf,
+    sockets: PathBuf,
+}
+
+/// What the node counted at one VM's port, over all its queues.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct PortCounters {
+    /// Notifications by the guest.
+    pub kicks: u64,
+    /// Interrupts raised in the guest.
+    pub interrupts: u64,
+}
+
+impl Host {
+    /// Starts a node.
+    ///
+    /// # Errors
+    /// Fails if it does not answer in time.
+    pub fn start(lab: &Lab, name: &str) -> Result<Self> {
+        let control = lab.run_path(&format!("{name}.sock"));
+        let sockets = lab.run_path(name);
+        if sockets.exists() {
+            // A new host knows nothing of an earlier one of its name.
+            fs::remove_dir_all(&sockets)?;
+        }
+        let node = Self::launch(lab, name, &control, &sockets)?;
+        Ok(Self {
+            name: name.to_owned(),
+            node,
+            control,
+            sockets,
+        })
+    }
+
+    fn launch(lab: &Lab, name: &str, control: &Path, sockets: &Path) -> Result<Process> {
+        fs::create_dir_all(sockets)?;
+        let mut command: Command = lab.isolated(&lab.settings().program("dvs-node"));
+        command
+            .arg("--api-socket")
+            .arg(control)
+            .arg("--run-dir")
+            .arg(sockets);
+        command.arg("--state-file").arg(sockets.join("state"));
+        let mut node = Process::start(name, command, &lab.log(name))?;
+        wait_for(control, COMMAND_LIMIT).with_context(|| match node.ended() {
+            Ok(Some(end)) => format!("{end}; its log says why"),
+            _ => format!("{name} does not answer"),
+        })?;
+        Ok(node)
+    }
+
+    /// Lets a VM take part; gives the vhost-user socket for its VMM.
+    ///
+    /// # Errors
+    /// Fails if the node refuses.
+    pub fn attach(&self, vm: u32, dcid: u32) -> Result<PathBuf> {
+        let attributes = VmAttributes {
+            vm,
+            dcid,
+            limits: Limits::default(),
+            dc: None,
+        };
+        Ok(self.client().attach(&attributes)?.socket)
+    }
+
+    /// What the port of a VM counted so far.
+    ///
+    /// # Errors
+    /// Fails if the node has gone or knows no such VM.
+    pub fn port_counters(&self, vm: u32) -> Result<PortCounters> {
+        let ports = self.client().counters()?;
+        let port = ports
+            .iter()
+            .find(|port| port.vm == vm)
+            .with_context(|| format!("VM {vm} has no port"))?;
+        let PortCounts { counters, .. } = port;
+        Ok(PortCounters {
+            kicks: counters.kicks.values().sum(),
+            interrupts: counters.calls.values().sum(),
+        })
+    }
+
+    /// The node's control interface.
+    #[must_use]
+    pub fn client(&self) -> Client {
+        Client::new(&self.control)
+    }
+
+    /// Kills the node at once and starts it again, as after a crash.
+    ///
+    /// # Errors
+    /// Fails if it does not come back.
+    pub fn crash_and_restart(&mut self, lab: &Lab) -> Result<()> {
+        self.node.kill();
+        self.node = Self::launch(lab, &self.name, &self.control, &self.sockets)?;
+        Ok(())
+    }
+}
+
+/// Waits until the interface of a process that was just started can be connected to.
+fn wait_for(socket: &Path, limit: Duration) -> Result<()> {
+    let end = Instant::now() + limit;
+    // A socket of another process gives no sign of its coming.
+    while let Err(error) = std::os::unix::net::UnixStream::connect(socket) {
+        if Instant::now() >= end {
+            return Err(error).with_context(|| format!("{} cannot be reached", socket.display()));
+        }
+        thread::sleep(PAUSE);
+    }
+    Ok(())
+}

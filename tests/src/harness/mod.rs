@@ -1,0 +1,29 @@
+//! Starts hosts and guests, talks to programs in the guests, and bounds everything in time.
+//!
+//! A [`Lab`] knows where kernel, image and programs are. A [`Host`] is a `dvs-node` process, in a
+//! network namespace of its own when we are root. A [`Guest`] is a process of `dvs-vmm` (or of
+//! QEMU, for the peers of benchmarks) with a log of its serial line and an agent on its second
+//! one, which runs commands. Whatever is dropped is ended.
+
+mod agent;
+mod guest;
+mod hardware;
+mod host;
+mod lab;
+mod network;
+mod process;
+
+pub use agent::{Output, Task};
+pub use guest::{Guest, GuestSpec};
+pub use hardware::{Attachment, Hypervisor};
+pub use host::{Host, PortCounters};
+pub use lab::{Lab, Settings};
+pub use network::Bridge;
+pub use process::Process;
+
+use std::time::Duration;
+
+/// A boot may take this long; in an emulated machine it takes 4 to 11 s.
+pub const BOOT_LIMIT: Duration = Duration::from_secs(120);
+/// A command that does nothing lengthy.
+pub const COMMAND_LIMIT: Duration = Duration::from_secs(30);

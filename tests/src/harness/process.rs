@@ -1,0 +1,133 @@
+//! A process on this host: logged, bounded in time, never left behind.
+
+use std::fs::{self, File};
+use std::io;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::path::Path;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::process::{Pid, PidfdFlags, pidfd_open};
+
+/// A running program. Dropping it kills it.
+#[derive(Debug)]
+pub struct Process {
+    name: String,
+    child: Child,
+}
+
+impl Process {
+    /// Starts a program with its output in the file `log`.
+    ///
+    /// # Errors
+    /// Fails if the program or the log cannot be opened.
+    pub fn start(name: &str, mut command: Command, log: &Path) -> Result<Self> {
+        let output = File::options().create(true).append(true).open(log);
+        let output = output.with_context(|| format!("{} cannot be written", log.display()))?;
+        command
+            .env("NO_COLOR", "1")
+            .stdin(Stdio::null())
+            .stdout(output.try_clone()?)
+            .stderr(output);
+        die_with_parent(&mut command);
+        let program = command.get_program().to_string_lossy().into_owned();
+        let child = command
+            .spawn()
+            .with_context(|| format!("{program} could not be started"))?;
+        Ok(Self {
+            name: name.to_owned(),
+            child,
+        })
+    }
+
+    /// Its number.
+    #[must_use]
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Waits for its end.
+    ///
+    /// # Errors
+    /// Fails if it still runs after `limit`.
+    pub fn wait(&mut self, limit: Duration) -> Result<ExitStatus> {
+        let pid = i32::try_from(self.child.id())
+            .ok()
+            .and_then(Pid::from_raw)
+            .context("a process has a number")?;
+        let handle = pidfd_open(pid, PidfdFlags::empty())?;
+        let limit = Timespec::try_from(limit)?;
+        let mut events = [PollFd::new(&handle, PollFlags::IN)];
+        if poll(&mut events, Some(&limit))? == 0 {
+            bail!("{} has not ended in {} s", self.name, limit.tv_sec);
+        }
+        Ok(self.child.wait()?)
+    }
+
+    /// Whether it has ended, and how.
+    ///
+    /// # Errors
+    /// Fails if the system cannot tell.
+    pub fn ended(&mut self) -> Result<Option<String>> {
+        let status = self.child.try_wait()?;
+        Ok(status.map(|status| match status.signal() {
+            Some(signal) => format!("{} was ended by signal {signal}", self.name),
+            None => format!("{} ended with {status}", self.name),
+        }))
+    }
+
+    /// Kills it at once, as a crash would, and waits for its end.
+    pub fn kill(&mut self) {
+        // It fails only if the process has ended before, which is as good.
+        self.child.kill().ok();
+        self.child.wait().ok();
+    }
+
+    /// CPU time so far of its threads whose names do not start with `except`.
+    ///
+    /// # Errors
+    /// Fails if the process has ended, or the kernel keeps no such account.
+    pub fn cpu_time_except(&self, except: &str) -> Result<Duration> {
+        let tasks = format!("/proc/{}/task", self.child.id());
+        let mut sum = Duration::ZERO;
+        for task in fs::read_dir(&tasks).with_context(|| format!("{} has ended", self.name))? {
+            let task = task?.path();
+            if !fs::read_to_string(task.join("comm"))?.starts_with(except) {
+                let account = fs::read_to_string(task.join("schedstat"))?;
+                sum += run_time(&account).with_context(|| format!("{tasks} is not understood"))?;
+            }
+        }
+        Ok(sum)
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+/// The time on a CPU: nanoseconds, the first field of `schedstat`.
+fn run_time(account: &str) -> Option<Duration> {
+    let nanoseconds = account.split_whitespace().next()?.parse().ok()?;
+    Some(Duration::from_nanos(nanoseconds))
+}
+
+/// Has the kernel kill the child when the thread that started it ends, however that happens.
+fn die_with_parent(command: &mut Command) {
+    // SAFETY: prctl may be called between fork and exec, and touches no memory.
+    unsafe {
+        command.pre_exec(|| {
+            if libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL) == 0 {
+                return Ok(());
+            }
+            Err(io::Error::last_os_error())
+        });
+    }
+}
+
+#[cfg(test)]
+#[path = "process_test.rs"]
+mod tests;

@@ -1,0 +1,55 @@
+use super::*;
+
+fn shell(script: &str) -> (Process, tempfile::TempDir) {
+    let dir = tempfile::tempdir().expect("a directory");
+    let mut command = Command::new("sh");
+    command.args(["-c", script]);
+    (
+        Process::start("shell", command, &dir.path().join("log")).expect("starts"),
+        dir,
+    )
+}
+
+#[test]
+fn output_goes_to_the_log() {
+    let (mut process, dir) = shell("echo out; echo err >&2; exit 3");
+    assert_eq!(
+        process.wait(Duration::from_secs(10)).expect("ends").code(),
+        Some(3)
+    );
+    assert_eq!(
+        fs::read_to_string(dir.path().join("log")).expect("a log"),
+        "out\nerr\n"
+    );
+    assert_eq!(
+        process.ended().expect("told"),
+        Some("shell ended with exit status: 3".into())
+    );
+}
+
+#[test]
+fn waiting_is_bounded() {
+    let (mut process, _dir) = shell("exec sleep 30");
+    let error = process
+        .wait(Duration::from_millis(20))
+        .expect_err("still runs");
+    assert!(error.to_string().contains("has not ended"), "{error}");
+    assert_eq!(process.ended().expect("told"), None);
+    process.kill();
+    assert_eq!(
+        process.ended().expect("told"),
+        Some("shell was ended by signal 9".into())
+    );
+}
+
+#[test]
+fn run_time_of_threads() {
+    assert_eq!(run_time("1500 7 3\n"), Some(Duration::from_nanos(1500)));
+    assert_eq!(run_time("nonsense"), None);
+    let (process, _dir) = shell("exec sleep 30");
+    assert!(process.cpu_time_except("vcpu").expect("counted") > Duration::ZERO);
+    assert_eq!(
+        process.cpu_time_except("s").expect("counted"),
+        Duration::ZERO
+    );
+}

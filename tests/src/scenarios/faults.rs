@@ -1,0 +1,146 @@
+//! Processes, guests and nodes that are killed in the middle, and guests that ask for too much.
+
+use std::time::Duration;
+
+use anyhow::{Result, ensure};
+
+use super::demo::stage;
+use super::lifecycle::{expect_clean, no_complaints, pair};
+use super::{DCID, SERVER, ping};
+use crate::harness::{Attachment, COMMAND_LIMIT, Guest, GuestSpec, Host, Lab, Output, Task};
+
+/// SIGKILL.
+const KILL: i32 = 9;
+/// A peer's death must be known well before a client's own time-out.
+const NOTICE: Duration = Duration::from_secs(20);
+/// Calls without end, as far as a test is concerned.
+const ENDLESS: &str = "--count 100000000";
+
+/// A server is killed in the middle of calls: its client is told so, and does not hang.
+pub fn server_killed(lab: &Lab) -> Result<()> {
+    let (_host, mut guests) = stage(lab, 2)?;
+    let (serving, calling) = pair(&mut guests)?;
+    let mut server = ping::serve(lab, serving, 1)?;
+    let client = under_way(calling)?;
+    server.signal(KILL)?;
+    expect_died(&client.finish(NOTICE)?)?;
+    no_complaints(serving)?;
+    no_complaints(calling)
+}
+
+/// A client is killed in the middle of calls: the server goes on with the next.
+pub fn client_killed(lab: &Lab) -> Result<()> {
+    let (_host, mut guests) = stage(lab, 2)?;
+    let (serving, calling) = pair(&mut guests)?;
+    let _server = ping::serve(lab, serving, 2)?;
+    for _ in 0..3 {
+        let mut client = under_way(calling)?;
+        client.signal(KILL)?;
+        client.finish(NOTICE)?;
+    }
+    expect_clean(
+        &ping::finish(calling.spawn(&ping::client_line(1, "--count 100"))?)?,
+        100,
+    )?;
+    no_complaints(serving)?;
+    no_complaints(calling)
+}
+
+/// The VMM of a server's guest is killed in the middle of calls: the client is told so.
+pub fn guest_killed(lab: &Lab) -> Result<()> {
+    let (_host, mut guests) = stage(lab, 2)?;
+    let (serving, calling) = pair(&mut guests)?;
+    let _server = ping::serve(lab, serving, 1)?;
+    let client = under_way(calling)?;
+    serving.vmm().kill();
+    expect_died(&client.finish(NOTICE)?)?;
+    no_complaints(calling)
+}
+
+/// The node is killed and started again in the middle of calls: none is lost or made twice.
+pub fn node_restarted(lab: &Lab) -> Result<()> {
+    let (mut host, mut guests) = stage(lab, 2)?;
+    let (serving, calling) = pair(&mut guests)?;
+    let _server = ping::serve(lab, serving, 1)?;
+    let mut client = calling.spawn(&ping::client_line(0, "--count 3000"))?;
+    client.wait_line(COMMAND_LIMIT, |line| line.contains("calls/s").then_some(()))?;
+    host.crash_and_restart(lab)?;
+    expect_clean(&ping::finish(client)?, 3000)?;
+    no_complaints(serving)?;
+    no_complaints(calling)
+}
+
+/// What one VM has bound, another cannot bind; when it is free again, it can.
+pub fn endpoint_taken(lab: &Lab) -> Result<()> {
+    let (_host, mut guests) = stage(lab, 2)?;
+    let (first, second) = pair(&mut guests)?;
+    let mut server = ping::serve(lab, first, 1)?;
+    let refused = second
+        .spawn(&format!("dvs-ping server --ep {SERVER}"))?
+        .finish(COMMAND_LIMIT)?;
+    ensure!(
+        refused.code == 2 && refused.tail().contains("cannot bind"),
+        "not refused: {}",
+        refused.tail()
+    );
+    server.signal(KILL)?;
+    server.finish(NOTICE)?;
+    let _server = ping::serve(lab, second, 1)?;
+    expect_clean(
+        &ping::finish(first.spawn(&ping::client_line(0, "--count 50"))?)?,
+        50,
+    )
+}
+
+/// Guests of two containers use the same numbers and never meet.
+pub fn another_container(lab: &Lab) -> Result<()> {
+    let host = Host::start(lab, "node")?;
+    let mut specs = Vec::new();
+    for (vm, dcid) in [(1, DCID), (2, DCID + 1)] {
+        specs.push(GuestSpec::new(
+            &format!("vm-{vm}"),
+            Attachment::Node(host.attach(vm, dcid)?),
+        ));
+    }
+    let mut guests = Guest::boot_all(lab, &specs)?;
+    let (first, second) = pair(&mut guests)?;
+    let _own = ping::serve(lab, first, 1)?;
+    let refused = second
+        .spawn(&ping::client_line(0, "--count 5"))?
+        .finish(COMMAND_LIMIT)?;
+    ensure!(
+        refused.code != 0,
+        "a call reached another container: {}",
+        refused.tail()
+    );
+    let _other = ping::serve(lab, second, 1)?;
+    for guest in [first, second] {
+        expect_clean(
+            &ping::finish(guest.spawn(&ping::client_line(1, "--count 20"))?)?,
+            20,
+        )?;
+    }
+    Ok(())
+}
+
+/// A client without end that has made some calls already.
+fn under_way(guest: &mut Guest) -> Result<Task> {
+    let mut client = guest.spawn(&ping::client_line(0, ENDLESS))?;
+    client.wait_line(COMMAND_LIMIT, |line| line.contains("calls/s").then_some(()))?;
+    Ok(client)
+}
+
+/// The client ended because its peer is dead, not for another reason.
+fn expect_died(client: &Output) -> Result<()> {
+    let died = client
+        .err
+        .iter()
+        .any(|line| line.contains("failed:") && line.contains("died"));
+    ensure!(
+        client.code != 0 && died,
+        "exit status {}: {}",
+        client.code,
+        client.tail()
+    );
+    Ok(())
+}

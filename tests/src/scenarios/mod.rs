@@ -1,0 +1,17 @@
+//! What is shown, tested and measured on real guests.
+
+mod bench;
+mod catalogue;
+mod demo;
+mod faults;
+mod lifecycle;
+mod ping;
+
+pub use catalogue::{Demo, Group, Test, demos, groups, tests};
+
+/// Number of the server's endpoint.
+const SERVER: i32 = 10;
+/// Number of the first client's endpoint; further clients follow.
+const CLIENT: i32 = 20;
+/// The distributed container of all guests that shall see each other.
+const DCID: u32 = 1;

@@ -1,0 +1,185 @@
+//! `dvs-ping` in guests, and what is counted while it runs.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use dvs_report::{Event, RttUs};
+use serde::Deserialize;
+
+use super::{CLIENT, SERVER};
+use crate::harness::{COMMAND_LIMIT, Guest, Host, Lab, PortCounters, Task};
+
+/// A run of calls may take this long, even on a loaded emulated machine.
+pub const RUN_LIMIT: Duration = Duration::from_secs(240);
+/// SIGCONT.
+const CONTINUE: i32 = 18;
+
+/// Final line of a client.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Report {
+    pub rpcs: u64,
+    pub lost: u64,
+    pub duplicated: u64,
+    pub out_of_order: u64,
+    pub errors: u64,
+    pub rtt_us: RttUs,
+    pub seconds: f64,
+}
+
+#[derive(Deserialize)]
+struct Bound {
+    bound: i32,
+}
+
+#[derive(Deserialize)]
+struct Held {
+    held: String,
+}
+
+/// Starts a server that ends after so many clients.
+pub fn serve(lab: &Lab, guest: &mut Guest, clients: u32) -> Result<Task> {
+    let mut server = guest.spawn(&format!(
+        "dvs-ping server --ep {SERVER} --clients {clients} --json"
+    ))?;
+    let bound: Bound = server.wait_line(COMMAND_LIMIT, |line| serde_json::from_str(line).ok())?;
+    lab.say(format!(
+        "{}: the server has bound endpoint {}",
+        guest.name(),
+        bound.bound
+    ));
+    Ok(server)
+}
+
+/// The command line of the client with this number.
+pub fn client_line(number: i32, options: &str) -> String {
+    format!(
+        "dvs-ping client --ep {} --to {SERVER} --json {options}",
+        CLIENT + number
+    )
+}
+
+/// Waits for a client's end; gives its figures.
+pub fn finish(client: Task) -> Result<Report> {
+    let output = client.finish(RUN_LIMIT)?;
+    let last = output.out.last().map(String::as_str).unwrap_or_default();
+    serde_json::from_str(last)
+        .with_context(|| format!("dvs-ping told no figures: {}", output.tail()))
+}
+
+/// Counters outside the guests.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Counters {
+    pub kicks: u64,
+    pub interrupts: u64,
+    pub exits: u64,
+}
+
+impl Counters {
+    /// Sums over the guests; guest number i is VM i + 1 of the host.
+    pub fn read(host: &Host, guests: &[Guest]) -> Result<Self> {
+        let mut sum = Self::default();
+        for (vm, guest) in (1..).zip(guests) {
+            let PortCounters { kicks, interrupts } = host.port_counters(vm)?;
+            sum.kicks += kicks;
+            sum.interrupts += interrupts;
+            sum.exits += guest.exits()?;
+        }
+        Ok(sum)
+    }
+
+    /// What was added since.
+    pub fn since(self, before: Self) -> Self {
+        Self {
+            kicks: self.kicks.saturating_sub(before.kicks),
+            interrupts: self.interrupts.saturating_sub(before.interrupts),
+            exits: self.exits.saturating_sub(before.exits),
+        }
+    }
+}
+
+/// CPU time of the VMMs outside their vCPUs.
+fn vmm_cpu(guests: &mut [Guest]) -> Result<Duration> {
+    let mut sum = Duration::ZERO;
+    for guest in guests {
+        sum += guest.vmm().cpu_time_except("vcpu")?;
+    }
+    Ok(sum)
+}
+
+/// A client's figures, and what was counted during exactly its measured calls.
+#[derive(Debug)]
+pub struct Measured {
+    pub report: Report,
+    pub counted: Counters,
+    pub vmm_cpu: Duration,
+}
+
+/// Runs a client of the guest `at` that makes `count` calls once warm.
+///
+/// The client stops itself before and after them, so that what is read counts nothing else. The
+/// CPU time is read closest to the calls, since reading the other counters costs some.
+pub fn measured(
+    lab: &Lab,
+    host: &Host,
+    guests: &mut [Guest],
+    at: usize,
+    count: u64,
+) -> Result<Measured> {
+    let guest = guests.get_mut(at).context("there is no such guest")?;
+    let options = format!("--warmup 200 --count {count} --hold");
+    let mut client = guest.spawn(&client_line(0, &options))?;
+    wait_held(lab, &mut client, count, "warm")?;
+    let before = Counters::read(host, guests)?;
+    let cpu_before = vmm_cpu(guests)?;
+    client.signal(CONTINUE)?;
+    wait_held(lab, &mut client, count, "measured")?;
+    let vmm_cpu = vmm_cpu(guests)?.saturating_sub(cpu_before);
+    let counted = Counters::read(host, guests)?.since(before);
+    client.signal(CONTINUE)?;
+    let report = finish(client)?;
+    Ok(Measured {
+        report,
+        counted,
+        vmm_cpu,
+    })
+}
+
+fn wait_held(lab: &Lab, client: &mut Task, total: u64, what: &str) -> Result<()> {
+    client.wait_line(RUN_LIMIT, |line| {
+        if let Some((done, per_second)) = progress_of(line) {
+            lab.tell(&Event::Progress {
+                what: "calls".into(),
+                done,
+                total,
+                per_second,
+            });
+        }
+        serde_json::from_str(line)
+            .ok()
+            .filter(|held: &Held| held.held == what)
+    })?;
+    Ok(())
+}
+
+/// `1200 calls, 430 calls/s`
+fn progress_of(line: &str) -> Option<(u64, f64)> {
+    let (done, rate) = line.split_once(" calls, ")?;
+    Some((
+        done.parse().ok()?,
+        rate.strip_suffix(" calls/s")?.parse().ok()?,
+    ))
+}
+
+/// A counter of the guest's core.
+pub fn core_counter(guest: &mut Guest, name: &str) -> Result<u64> {
+    let output = guest.run("cat /sys/kernel/debug/dvs/stats", COMMAND_LIMIT)?;
+    let value = output
+        .out
+        .iter()
+        .find_map(|line| line.strip_prefix(name)?.trim().parse().ok());
+    value.with_context(|| format!("the module of {} does not count {name}", guest.name()))
+}
+
+#[cfg(test)]
+#[path = "ping_test.rs"]
+mod tests;

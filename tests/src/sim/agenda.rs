@@ -1,0 +1,90 @@
+//! What will happen when, in virtual time.
+
+use std::cmp::Ordering;
+use std::collections::BinaryHeap;
+
+/// Microseconds and milliseconds in nanoseconds, the unit of all times here.
+pub(super) const US: u64 = 1_000;
+pub(super) const MS: u64 = 1_000_000;
+
+/// Something that happens at its time. Numbers of lives, boots and calls let an event find out
+/// that what it was meant for is over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Event {
+    /// The node sees the kick of a guest's transmit or control queue.
+    Kick { vm: u32 },
+    /// The node sees that a guest gave receive buffers back that somebody waits for.
+    RoomKick { vm: u32 },
+    /// The guest sees the interrupt of its device.
+    Interrupt { vm: u32 },
+    /// The guest's timer.
+    Timer { vm: u32, life: u64 },
+    /// The next answer of a host's directory reaches the node.
+    Answer { host: usize, run: u64 },
+    /// A VMM starts, or finds its node again.
+    Connect { vm: u32, boot: u64 },
+    /// The guest's driver resets the device before it drives it.
+    ResetDevice { vm: u32, boot: u64 },
+    /// The node sees that the connection of a VMM is closed.
+    HangUp { vm: u32, boot: u64 },
+    /// A machine that was off is switched on.
+    SwitchOn { vm: u32 },
+    /// The node process of a host starts.
+    NodeStart { host: usize },
+    /// A node that started has waited long enough for the VMMs of the VMs that it found.
+    Adoption { host: usize, run: u64 },
+    /// A program is started.
+    Exec { program: usize, life: u64 },
+    /// A program has thought and does its next call.
+    Step { program: usize, turn: u64 },
+    /// The deadline of a call, or a signal.
+    Leave { program: usize, turn: u64, why: i32 },
+    /// The grace after that is over.
+    GraceOver { program: usize, turn: u64 },
+    /// A fault of the plan.
+    Fault(usize),
+    /// Nobody begins anything new.
+    Drain,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+struct Entry {
+    at: u64,
+    number: u64,
+    event: Event,
+}
+
+impl Ord for Entry {
+    fn cmp(&self, other: &Entry) -> Ordering {
+        // The heap gives the greatest first: the earliest, and of those the oldest.
+        (other.at, other.number).cmp(&(self.at, self.number))
+    }
+}
+
+impl PartialOrd for Entry {
+    fn partial_cmp(&self, other: &Entry) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+/// Events in order of time.
+#[derive(Debug, Default)]
+pub(super) struct Agenda {
+    heap: BinaryHeap<Entry>,
+    count: u64,
+}
+
+impl Agenda {
+    pub(super) fn add(&mut self, at: u64, event: Event) {
+        self.count += 1;
+        self.heap.push(Entry {
+            at,
+            number: self.count,
+            event,
+        });
+    }
+
+    pub(super) fn next(&mut self) -> Option<(u64, Event)> {
+        self.heap.pop().map(|entry| (entry.at, entry.event))
+    }
+}

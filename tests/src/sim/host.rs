@@ -1,0 +1,275 @@
+//! A host: the switch and the directory, and what the node around them does with rings, VMMs and
+//! its own death. The device adapter in miniature: only the order in which it does things matters.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use virtio_dvs::directory::{Answer, Directory, RequestId, local::Local};
+use virtio_dvs::switch::{Action, PortId, Switch};
+use virtio_dvs::vm::VmAttributes;
+
+use super::agenda::{Event, MS};
+use super::guest::Power;
+use super::world::World;
+
+/// VMs that a node serves.
+const PORTS_MAX: usize = 64;
+/// So long a node waits for the VMMs of the VMs that it found at its start.
+const ADOPTION: u64 = 200 * MS;
+
+/// What the node keeps of a port beside the switch.
+#[derive(Debug, Default)]
+struct Port {
+    connected: bool,
+    adopted: bool,
+}
+
+/// A frame that a node carried and could not give back before it died.
+#[derive(Debug)]
+pub(super) struct HalfDone {
+    pub(super) vm: u32,
+    pub(super) life: u64,
+    pub(super) frame: Vec<u8>,
+}
+
+/// A host with its node.
+#[derive(Debug)]
+pub(super) struct Host {
+    pub(super) up: bool,
+    /// Counts starts of the node.
+    pub(super) run: u64,
+    pub(super) switch: Switch,
+    pub(super) directory: Local,
+    answers: VecDeque<(RequestId, Answer)>,
+    ports: BTreeMap<PortId, Port>,
+    pub(super) half_done: Option<HalfDone>,
+}
+
+impl Host {
+    pub(super) fn new() -> Host {
+        Host {
+            up: true,
+            run: 0,
+            switch: Switch::new(PORTS_MAX),
+            directory: Local::in_memory(),
+            answers: VecDeque::new(),
+            ports: BTreeMap::new(),
+            half_done: None,
+        }
+    }
+}
+
+impl World {
+    pub(super) fn port_of(&self, vm: u32) -> Option<(usize, PortId)> {
+        let host = self.guest(vm).host;
+        let port = self.hosts[host].switch.port_of(vm)?;
+        self.hosts[host].up.then_some((host, port))
+    }
+
+    pub(super) fn vm_of(&self, host: usize, port: PortId) -> u32 {
+        let attributes = self.hosts[host].switch.attributes(port);
+        attributes.map_or(0, |it| it.vm)
+    }
+
+    pub(super) fn attach(&mut self, host: usize, vm: u32) {
+        if let Err(error) = self.hosts[host].switch.attach(VmAttributes::new(vm, 0)) {
+            self.ledger.wrong(format!("VM {vm}: {error}"));
+        }
+        self.settle(host);
+        // Whoever attaches VMs waits for that; histories begin afterwards.
+        let run = self.hosts[host].run;
+        self.directory_answers(host, run);
+    }
+
+    /// Carries out what the switch asks until it asks nothing more.
+    pub(super) fn settle(&mut self, host: usize) {
+        loop {
+            while let Some(action) = self.hosts[host].switch.next_action() {
+                self.act(host, action);
+            }
+            let Some((id, answer)) = self.hosts[host].directory.next_answer() else {
+                return;
+            };
+            if self.plan.settings.directory_ns == 0 {
+                self.hosts[host].switch.answer(id, answer);
+            } else {
+                self.hosts[host].answers.push_back((id, answer));
+                let run = self.hosts[host].run;
+                let delay = self.dice.delay(self.plan.settings.directory_ns);
+                self.agenda
+                    .add(self.now + delay, Event::Answer { host, run });
+            }
+        }
+    }
+
+    fn act(&mut self, host: usize, action: Action) {
+        match action {
+            Action::Ask(id, request) => self.hosts[host].directory.submit(id, request),
+            Action::Say(to, frame) => self.say(host, to, &frame),
+            Action::Attached(vm, port) => {
+                self.hosts[host].ports.insert(port, Port::default());
+                self.agenda.add(self.now, Event::SwitchOn { vm });
+            }
+            Action::Begun(port) => self.begun(host, port),
+            Action::NotAttached(vm, error) => self.ledger.wrong(format!("VM {vm}: {error}")),
+            Action::NotBegun(port, error) => self.ledger.wrong(format!("{port:?}: {error}")),
+        }
+    }
+
+    pub(super) fn directory_answers(&mut self, host: usize, run: u64) {
+        if self.hosts[host].run != run {
+            return;
+        }
+        if let Some((id, answer)) = self.hosts[host].answers.pop_front() {
+            self.hosts[host].switch.answer(id, answer);
+            self.settle(host);
+        }
+    }
+
+    /// A VMM connects to the node, or does so again.
+    pub(super) fn connect(&mut self, vm: u32) {
+        let Some((host, port)) = self.port_of(vm) else {
+            return; // The node comes back and says so.
+        };
+        let state = self.hosts[host].ports.entry(port).or_default();
+        if std::mem::replace(&mut state.connected, true) {
+            return; // It found the node by itself.
+        }
+        self.hosts[host].switch.connected(port);
+        self.settle(host);
+    }
+
+    /// A life has begun, or goes on. A driver that is loaded goes on with its rings; otherwise it
+    /// resets the device, and then drives it.
+    fn begun(&mut self, host: usize, port: PortId) {
+        let vm = self.vm_of(host, port);
+        let config = self.hosts[host].switch.config(port);
+        let guest = self.guest_mut(vm);
+        if guest.power == Power::Off {
+            return; // The VMM that asked for it is gone; the node will see that.
+        }
+        let boot = guest.boot;
+        if guest.core.is_none() && !guest.reset_done {
+            let delay = self.dice.delay(self.plan.settings.signal_ns);
+            let event = Event::ResetDevice { vm, boot };
+            return self.agenda.add(self.now + delay, event);
+        }
+        let fresh = guest.core.is_none();
+        if fresh && !config.is_some_and(|it| self.load_driver(vm, &it)) {
+            return self.ledger.wrong(format!("VM {vm} gets no core"));
+        }
+        let incarnation = self.hosts[host].switch.incarnation(port);
+        if incarnation != Some(self.guest(vm).incarnation) {
+            self.ledger
+                .wrong(format!("VM {vm} goes on in {incarnation:?}"));
+        }
+        self.guest_mut(vm).running = true;
+        self.hosts[host].ports.entry(port).or_default().adopted = false;
+        self.hosts[host].switch.started(port);
+        // Every queue is signalled once, and looked at.
+        self.interrupt_later(vm);
+        self.kick_later(vm);
+        if fresh {
+            self.exec_all(vm);
+        }
+    }
+
+    /// The guest's driver resets the device: no part of it is in use any more.
+    pub(super) fn reset_device(&mut self, vm: u32) {
+        self.guest_mut(vm).reset_done = false;
+        let Some((host, port)) = self.port_of(vm) else {
+            return;
+        };
+        let state = self.hosts[host].ports.entry(port).or_default();
+        if !state.connected {
+            return; // Once it is connected.
+        }
+        state.adopted = false;
+        self.guest_mut(vm).reset_done = true;
+        self.hosts[host].switch.stopped(port);
+        self.hosts[host].switch.reset(port);
+        self.settle(host);
+    }
+
+    /// The connection of a VMM is closed.
+    pub(super) fn hang_up(&mut self, vm: u32) {
+        let Some((host, port)) = self.port_of(vm) else {
+            return;
+        };
+        let state = self.hosts[host].ports.entry(port).or_default();
+        if std::mem::take(&mut state.connected) {
+            state.adopted = false;
+            self.hosts[host].switch.disconnected(port);
+            self.settle(host);
+        }
+    }
+
+    /// The node process is killed, in the middle of a ring.
+    pub(super) fn node_crash(&mut self, host: usize, midway: u32) {
+        if let Some((_, port)) = self.port_of(midway).filter(|_| self.guest(midway).running)
+            && let Some(frame) = self.take_frame(midway)
+        {
+            self.carry(host, port, &frame);
+            let life = self.guest(midway).life;
+            self.hosts[host].half_done = Some(HalfDone {
+                vm: midway,
+                life,
+                frame,
+            });
+            self.after(midway);
+        }
+        for guest in self.guests.iter_mut().filter(|it| it.host == host) {
+            guest.running = false;
+            guest.wants_room_kick = false;
+            guest.reset_done = false;
+        }
+        let state = &mut self.hosts[host];
+        state.up = false;
+        state.run += 1;
+        state.switch = Switch::new(PORTS_MAX);
+        state.answers.clear();
+        state.ports.clear();
+    }
+
+    /// The node starts, with what the directory knows.
+    pub(super) fn node_start(&mut self, host: usize) {
+        let state = &mut self.hosts[host];
+        if std::mem::replace(&mut state.up, true) {
+            return;
+        }
+        for record in state.directory.records() {
+            let adopted = record.driving;
+            match state.switch.restore(record) {
+                Ok(port) => {
+                    let connected = false;
+                    state.ports.insert(port, Port { connected, adopted });
+                }
+                Err(error) => self.ledger.wrong(format!("after a restart: {error}")),
+            }
+        }
+        let run = self.hosts[host].run;
+        self.settle(host);
+        let event = Event::Adoption { host, run };
+        self.agenda.add(self.now + ADOPTION, event);
+        for index in 0..self.guests.len() {
+            let guest = &self.guests[index];
+            let (vm, boot) = (guest.vm, guest.boot);
+            if guest.host == host && guest.power == Power::On {
+                let at = self.now + self.dice.delay(self.plan.settings.signal_ns);
+                self.agenda.add(at, Event::Connect { vm, boot });
+            }
+        }
+    }
+
+    /// Lives that were found at the start, and whose VMMs have not come back, are over.
+    pub(super) fn adoption_over(&mut self, host: usize, run: u64) {
+        if self.hosts[host].run != run {
+            return;
+        }
+        let left = |(id, port): (&PortId, &Port)| (port.adopted && !port.connected).then_some(*id);
+        let ports: Vec<PortId> = self.hosts[host].ports.iter().filter_map(left).collect();
+        for port in ports {
+            self.hosts[host].switch.disconnected(port);
+            self.settle(host);
+        }
+    }
+}

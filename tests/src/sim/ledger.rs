@@ -1,0 +1,276 @@
+//! What was called and what came of it: the facts that a history is judged by.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use dvs_core::{Kind, MAX_MESSAGE, Outcome};
+
+/// Names a message; 0 is none.
+pub(super) type Serial = u64;
+
+/// An endpoint in one life.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Place {
+    pub(super) number: i32,
+    pub(super) generation: u32,
+    pub(super) vm: u32,
+    /// Of the VM, its incarnation.
+    pub(super) incarnation: u32,
+}
+
+/// How a message was sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Way {
+    Send,
+    Sendrec,
+    Reply,
+}
+
+/// A message and its fate.
+#[derive(Debug, Clone)]
+pub(super) struct Message {
+    pub(super) way: Way,
+    pub(super) from: Place,
+    pub(super) to: i32,
+    /// The request that it answers.
+    pub(super) re: Serial,
+    /// When its call ended, and how.
+    pub(super) ended: Option<(u64, i32)>,
+    /// The caller left without the decision of the receiver's core.
+    pub(super) gave_up: bool,
+    /// By being killed.
+    pub(super) killed: bool,
+    pub(super) received: Option<(u64, Place)>,
+}
+
+/// Notifications from one endpoint to another.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Notes {
+    sent: u64,
+    pub(super) received: u64,
+    pub(super) last_sent: u64,
+    pub(super) last_received: u64,
+}
+
+/// A time in which something was out of order.
+#[derive(Debug, Clone, Copy)]
+struct Span {
+    from: u64,
+    /// `u64::MAX`: it lasts.
+    to: u64,
+}
+
+/// Everything that is known of a history.
+#[derive(Debug, Default)]
+pub(super) struct Ledger {
+    /// So long after an event a guest may act on what was true before it, while signals travel.
+    lag: u64,
+    pub(super) messages: Vec<Message>,
+    /// By source number and generation, and destination number.
+    pub(super) notes: BTreeMap<(i32, u32, i32), Notes>,
+    last: BTreeMap<(i32, u32, i32, u32), Serial>,
+    unbound: BTreeMap<i32, Vec<Span>>,
+    generations: BTreeMap<i32, u32>,
+    lives_over: BTreeSet<(u32, u32)>,
+    /// Times in which a guest was out of another's reach.
+    troubles: Vec<Span>,
+    /// What is wrong.
+    pub(super) violations: Vec<String>,
+}
+
+impl Ledger {
+    pub(super) fn new(lag: u64) -> Ledger {
+        Ledger {
+            lag,
+            ..Ledger::default()
+        }
+    }
+
+    pub(super) fn wrong(&mut self, what: String) {
+        self.violations.push(what);
+    }
+
+    /// A program asks for this number for the first time, or has lost it.
+    pub(super) fn down(&mut self, number: i32, now: u64) {
+        let spans = self.unbound.entry(number).or_default();
+        if spans.last().is_none_or(|span| span.to != u64::MAX) {
+            spans.push(Span {
+                from: now,
+                to: u64::MAX,
+            });
+        }
+    }
+
+    pub(super) fn up(&mut self, place: Place, now: u64) {
+        let last = self.generations.insert(place.number, place.generation);
+        if last.is_some_and(|last| last >= place.generation) {
+            self.wrong(format!("{place:?}: its generation is not a new one"));
+        }
+        let spans = self.unbound.entry(place.number).or_default();
+        if let Some(span) = spans.last_mut() {
+            span.to = span.to.min(now);
+        }
+    }
+
+    pub(super) fn life_over(&mut self, vm: u32, incarnation: u32) {
+        self.lives_over.insert((vm, incarnation));
+    }
+
+    pub(super) fn is_over(&self, place: Place) -> bool {
+        self.lives_over.contains(&(place.vm, place.incarnation))
+    }
+
+    pub(super) fn trouble(&mut self, from: u64, to: u64) {
+        self.troubles.push(Span { from, to });
+    }
+
+    /// Whether something was out of reach then.
+    pub(super) fn had_trouble(&self, from: u64, to: u64) -> bool {
+        self.troubles
+            .iter()
+            .any(|span| span.from <= to && span.to >= from)
+    }
+
+    /// Whether the number was not bound for all of that time and what a guest may have remembered.
+    pub(super) fn was_unbound(&self, number: i32, from: u64, to: u64) -> bool {
+        let mut from = from.saturating_sub(self.lag);
+        for span in self.troubles.iter().rev() {
+            if span.to >= from && span.from < from {
+                from = span.from.saturating_sub(self.lag);
+            }
+        }
+        let spans = self.unbound.get(&number).map_or(&[][..], Vec::as_slice);
+        spans.is_empty() || spans.iter().any(|it| it.from <= to && it.to >= from)
+    }
+
+    pub(super) fn is_newest(&self, number: i32, generation: u32) -> bool {
+        self.generations.get(&number) == Some(&generation)
+    }
+
+    /// A message is about to be sent; gives its name and what is in it.
+    pub(super) fn send(&mut self, way: Way, from: Place, to: i32, re: Serial) -> Serial {
+        self.messages.push(Message {
+            way,
+            from,
+            to,
+            re,
+            ended: None,
+            gave_up: false,
+            killed: false,
+            received: None,
+        });
+        self.messages.len() as Serial
+    }
+
+    pub(super) fn message(&self, serial: Serial) -> Option<&Message> {
+        let index = usize::try_from(serial).ok()?.checked_sub(1)?;
+        self.messages.get(index)
+    }
+
+    pub(super) fn message_mut(&mut self, serial: Serial) -> Option<&mut Message> {
+        let index = usize::try_from(serial).ok()?.checked_sub(1)?;
+        self.messages.get_mut(index)
+    }
+
+    fn notes_of(&mut self, from: Place, to: i32) -> &mut Notes {
+        let key = (from.number, from.generation, to);
+        self.notes.entry(key).or_default()
+    }
+
+    /// Somebody is about to be notified.
+    pub(super) fn notifies(&mut self, from: Place, to: i32) {
+        self.notes_of(from, to).sent += 1;
+    }
+
+    /// The notification begun at that time was accepted.
+    pub(super) fn notified(&mut self, from: Place, to: i32, started: u64) {
+        self.notes_of(from, to).last_sent = started;
+    }
+
+    fn note_received(&mut self, by: Place, outcome: &Outcome, now: u64) {
+        let key = (outcome.from.nr, outcome.from.gen_, by.number);
+        let notes = self.notes.entry(key).or_default();
+        notes.received += 1;
+        notes.last_received = now;
+        if notes.received > notes.sent {
+            let notes = *notes;
+            self.wrong(format!("{key:?}: notifications out of nothing: {notes:?}"));
+        }
+    }
+
+    /// A receive has ended well; gives the message's name, 0 for a notification.
+    pub(super) fn received(&mut self, by: Place, outcome: &Outcome, now: u64) -> Serial {
+        if outcome.kind == Kind::Notify {
+            self.note_received(by, outcome, now);
+            return 0;
+        }
+        let Some(serial) = self.taken(by, outcome, now) else {
+            return 0;
+        };
+        let key = (outcome.from.nr, outcome.from.gen_, by.number, by.generation);
+        let last = self.last.insert(key, serial).unwrap_or(0);
+        if last >= serial {
+            self.wrong(format!("{serial} came to {by:?} after {last}"));
+        }
+        serial
+    }
+
+    /// A sendrec has ended well, and what came is its answer.
+    pub(super) fn answered(&mut self, by: Place, request: Serial, outcome: &Outcome, now: u64) {
+        let Some(serial) = self.taken(by, outcome, now) else {
+            return;
+        };
+        let Some(answer) = self.message(serial).cloned() else {
+            return;
+        };
+        let Some(asked) = self.message(request) else {
+            return;
+        };
+        // A send is the answer to the oldest request that its sender has open.
+        let fits = answer.way == Way::Send || answer.re == request;
+        if !fits || asked.received.map(|(_, server)| server) != Some(answer.from) {
+            self.wrong(format!("{request} was answered by {serial}: {answer:?}"));
+        }
+    }
+
+    /// Whatever way a message came: the first time, unspoilt, to the right one, in time.
+    fn taken(&mut self, by: Place, outcome: &Outcome, now: u64) -> Option<Serial> {
+        let serial = read(&outcome.data);
+        let Some(message) = serial.and_then(|it| self.message_mut(it)) else {
+            self.wrong(format!("{by:?} got what nobody sent: {outcome:?}"));
+            return None;
+        };
+        let before = message.received.replace((now, by));
+        let message = message.clone();
+        let serial = serial?;
+        let from = (message.from.number, message.from.generation);
+        let rightly = message.to == by.number && from == (outcome.from.nr, outcome.from.gen_);
+        if let Some(before) = before {
+            self.wrong(format!(
+                "{serial} came twice, before at {before:?}: {message:?}"
+            ));
+        } else if !rightly {
+            self.wrong(format!(
+                "{serial} came from the wrong or to the wrong one: {message:?}"
+            ));
+        } else if content(serial, message.re) != outcome.data {
+            self.wrong(format!("{serial} came spoilt: {outcome:?}"));
+        }
+        Some(serial)
+    }
+}
+
+/// What a message consists of: its name, what it answers, and a filling.
+pub(super) fn content(serial: Serial, re: Serial) -> Vec<u8> {
+    let mut data = Vec::with_capacity(MAX_MESSAGE);
+    data.extend(serial.to_le_bytes());
+    data.extend(re.to_le_bytes());
+    let room = (MAX_MESSAGE - data.len()) as u64;
+    let filling = (0..serial * 37 % (room + 1)).map(|i| (serial + i).to_le_bytes()[0]);
+    data.extend(filling);
+    data
+}
+
+fn read(data: &[u8]) -> Option<Serial> {
+    data.first_chunk()
+        .map(|bytes| Serial::from_le_bytes(*bytes))
+}

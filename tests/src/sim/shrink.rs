@@ -1,0 +1,70 @@
+//! Leaves parts of a history out as long as it fails.
+
+use super::plan::{Plan, Role};
+use super::play;
+
+/// The smallest plan found that fails too. Gives the plan itself if it does not fail.
+pub fn shrink(plan: &Plan) -> Plan {
+    let mut smallest = plan.clone();
+    loop {
+        let better = smaller(&smallest).find(|it| !play(it).violations.is_empty());
+        match better {
+            Some(plan) => smallest = plan,
+            None => return smallest,
+        }
+    }
+}
+
+/// Plans with a little less in them, the greatest steps first.
+fn smaller(plan: &Plan) -> impl Iterator<Item = Plan> + '_ {
+    let without_faults = (0..plan.faults.len()).map(|index| {
+        let mut plan = plan.clone();
+        plan.faults.remove(index);
+        plan
+    });
+    let fewer_calls = (0..plan.programs.len()).filter_map(|index| {
+        let mut plan = plan.clone();
+        match &mut plan.programs[index].role {
+            Role::Client { calls } if *calls > 0 => *calls /= 2,
+            _ => return None,
+        }
+        Some(plan)
+    });
+    let idle = (0..plan.programs.len()).filter_map(|index| {
+        let mut plan = plan.clone();
+        let role = &mut plan.programs[index].role;
+        let nothing = Role::Client { calls: 0 };
+        (std::mem::replace(role, nothing) != nothing).then_some(plan)
+    });
+    let simpler = SIMPLER.iter().filter_map(|(is_simple, simplify)| {
+        let mut plan = plan.clone();
+        (!is_simple(&plan)).then(|| {
+            simplify(&mut plan);
+            plan
+        })
+    });
+    without_faults.chain(idle).chain(fewer_calls).chain(simpler)
+}
+
+type Step = (fn(&Plan) -> bool, fn(&mut Plan));
+
+const SIMPLER: &[Step] = &[
+    (|it| !it.settings.signals, |it| it.settings.signals = false),
+    (|it| !it.settings.nowait, |it| it.settings.nowait = false),
+    (
+        |it| !it.settings.deadlines,
+        |it| it.settings.deadlines = false,
+    ),
+    (
+        |it| it.settings.directory_ns == 0,
+        |it| it.settings.directory_ns = 0,
+    ),
+    (
+        |it| it.settings.receive_ring >= 64,
+        |it| it.settings.receive_ring = 64,
+    ),
+    (
+        |it| it.settings.transmit_ring >= 64,
+        |it| it.settings.transmit_ring = 64,
+    ),
+];

@@ -1,0 +1,96 @@
+//! dvs-node: carries frames between the VMs of a host.
+
+use anyhow::Context;
+use clap::Parser;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use tokio::signal::unix::{SignalKind, signal};
+use tracing_subscriber::EnvFilter;
+use virtio_dvs::node::{Node, NodeConfig};
+
+/// Carries frames between the VMs of a host: a vhost-user back-end with a port for each VM.
+///
+/// What is given here goes before what the configuration file says. Logs go to standard error;
+/// the environment variable DVS_LOG filters them (for example DVS_LOG=debug).
+#[derive(Debug, Parser)]
+#[command(version)]
+struct Arguments {
+    /// Configuration file (JSON: api_socket, run_dir, state_file, max_vms, grace_ms,
+    /// allow_unsealed_memory).
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Where the control API listens (HTTP on a Unix socket).
+    #[arg(long, value_name = "PATH")]
+    api_socket: Option<PathBuf>,
+    /// Directory of the vhost-user sockets, one for each VM: vm-<ID>.sock.
+    #[arg(long, value_name = "DIR")]
+    run_dir: Option<PathBuf>,
+    /// File that a node started again finds its VMs in.
+    #[arg(long, value_name = "FILE")]
+    state_file: Option<PathBuf>,
+    /// VMs attached at once.
+    #[arg(long, value_name = "N")]
+    max_vms: Option<usize>,
+    /// After a start: how long VMMs of driving VMs have to come back, in milliseconds.
+    #[arg(long, value_name = "MS")]
+    grace_ms: Option<u64>,
+    /// Accept guest memory that a VMM can shorten while it is in use (which would end the node).
+    #[arg(long)]
+    allow_unsealed_memory: bool,
+}
+
+impl Arguments {
+    fn config(self) -> anyhow::Result<NodeConfig> {
+        let mut config = match &self.config {
+            Some(path) => NodeConfig::load(path)?,
+            None => NodeConfig::default(),
+        };
+        config.api_socket = self.api_socket.or(config.api_socket);
+        config.run_dir = self.run_dir.or(config.run_dir);
+        config.state_file = self.state_file.or(config.state_file);
+        config.max_vms = self.max_vms.unwrap_or(config.max_vms);
+        config.grace_ms = self.grace_ms.unwrap_or(config.grace_ms);
+        config.allow_unsealed_memory |= self.allow_unsealed_memory;
+        Ok(config)
+    }
+}
+
+fn main() -> ExitCode {
+    let filter = EnvFilter::try_from_env("DVS_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        // A log that nobody reads any more must not end the node.
+        .log_internal_errors(false)
+        .init();
+    match run(Arguments::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("dvs-node: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(arguments: Arguments) -> anyhow::Result<()> {
+    let config = arguments.config()?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_io()
+        .build()
+        .context("cannot create a runtime")?;
+    runtime.block_on(async {
+        // Before anything can be asked of the node, so that no signal leaves things behind.
+        let mut terminate = signal(SignalKind::terminate()).context("cannot handle SIGTERM")?;
+        let mut interrupt = signal(SignalKind::interrupt()).context("cannot handle SIGINT")?;
+        let api = config.api_socket.clone().unwrap_or_default();
+        let node = Node::start(config)?;
+        tracing::info!(api = %api.display(), "the node is ready");
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        tracing::info!("the node ends");
+        drop(node);
+        Ok(())
+    })
+}

@@ -1,0 +1,44 @@
+//! The connection of one VMM, from its first message to its end.
+
+use crate::device::remote::Remote;
+use crate::device::session::{Refusal, Session};
+use crate::switch::PortId;
+use std::os::unix::net::UnixStream;
+use std::sync::{Arc, Mutex};
+use vhost::vhost_user::{BackendReqHandler, Error as ProtocolError};
+
+/// Serves a VMM's connection until it ends. Call it on a thread of its own.
+pub fn serve(stream: UnixStream, remote: &Remote, port: PortId, vm: u32) {
+    match open(&stream, remote, port) {
+        Err(refusal) => tracing::warn!(vm, "the connection of a VMM is refused: {refusal}"),
+        Ok(session) => {
+            tracing::info!(vm, "a VMM is connected");
+            let id = session.id();
+            let why = handle(stream, session);
+            tracing::info!(vm, "the connection of the VMM is over: {why}");
+            // A node that has stopped has nothing left to be told.
+            let _ = remote.run(move |worker| worker.disconnected(port, id));
+        }
+    }
+}
+
+fn open(stream: &UnixStream, remote: &Remote, port: PortId) -> Result<Session, Refusal> {
+    let to_shut_down = stream.try_clone().ok();
+    let id = remote
+        .ask(move |worker, done| worker.connected(port, to_shut_down, done))?
+        .map_err(Refusal::from)?;
+    let allow_unsealed = remote.ask(|worker, done| done(worker.allow_unsealed()))?;
+    Ok(Session::new(remote.clone(), port, id, allow_unsealed))
+}
+
+/// Handles messages until the connection ends; says why it did.
+fn handle(stream: UnixStream, session: Session) -> ProtocolError {
+    let session = Arc::new(Mutex::new(session));
+    let mut handler = BackendReqHandler::from_stream(stream, session);
+    loop {
+        match handler.handle_request() {
+            Ok(()) | Err(ProtocolError::SocketRetry(_)) => {}
+            Err(error) => return error,
+        }
+    }
+}

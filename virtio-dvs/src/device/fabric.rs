@@ -1,0 +1,278 @@
+//! The data path: takes frames from the rings of one guest and puts them into those of another, as
+//! the switch decides.
+//!
+//! There is one [`Fabric`] for all VMs, on one thread. It never waits: work that is left over after
+//! a fair share goes to a backlog that the event loop comes back to.
+
+use crate::device::chain::{BadChain, Pieces, both_ways, one_way};
+use crate::device::counters::PortCounters;
+use crate::device::memory::Memory;
+use crate::device::port::{DevicePort, SessionId, rx_queue};
+use crate::device::ring::{EventSignal, RingError};
+use crate::directory::{Directory, DirectoryError};
+use crate::frame::{
+    Class, ControlRequest, ControlResponse, ControlStatus, FRAME_HEADER, Frame, kind,
+};
+use crate::spec::{QUEUE_BULK_TX, QUEUE_CONTROL, QUEUE_MSG_TX};
+use crate::switch::{Action, AttachError, Drop, PortId, Switch, Verdict};
+use std::collections::{BTreeMap, VecDeque};
+use std::fs::File;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use zerocopy::{FromZeros, IntoBytes};
+
+mod lifecycle;
+mod receive;
+mod transmit;
+
+pub use lifecycle::{RingCommand, SessionError};
+
+/// Frames or control requests of one port that are handled before others have their turn.
+const FAIR_SHARE: usize = 128;
+
+/// A change to what the event loop listens to.
+#[derive(Debug)]
+pub enum Watch {
+    /// Tell the fabric of kicks by this descriptor.
+    Add {
+        /// An eventfd.
+        file: Arc<File>,
+        /// The port that it belongs to.
+        port: PortId,
+        /// The queue.
+        queue: usize,
+    },
+    /// No more. The descriptor may be closed afterwards.
+    Remove(Arc<File>),
+}
+
+/// Gets the result of something that takes a while; called once.
+pub type Done<T> = Box<dyn FnOnce(T) + Send>;
+
+/// All ports of a node and what is between them.
+pub struct Fabric {
+    switch: Switch,
+    directory: Box<dyn Directory>,
+    ports: Vec<Option<DevicePort>>,
+    /// Queues that may hold more than was handled.
+    backlog: VecDeque<(PortId, usize)>,
+    /// Ports over their rate: when their queues are looked at again.
+    throttled: BTreeMap<PortId, Duration>,
+    /// Where the time of rates begins.
+    epoch: Instant,
+    /// Ports that got frames since they were called last.
+    uncalled: Vec<PortId>,
+    watches: Vec<Watch>,
+    waiting_attach: BTreeMap<u32, Done<Result<PortId, AttachError>>>,
+    waiting_life: BTreeMap<PortId, Vec<Done<Result<(), DirectoryError>>>>,
+    next_session: u64,
+}
+
+impl std::fmt::Debug for Fabric {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter
+            .debug_struct("Fabric")
+            .field("switch", &self.switch)
+            .field("directory", &self.directory)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Fabric {
+    /// A fabric for at most `max_vms` VMs. VMs that the directory knows keep their ports and lives.
+    pub fn new(directory: Box<dyn Directory>, max_vms: usize) -> Result<Fabric, AttachError> {
+        let mut fabric = Fabric {
+            switch: Switch::new(max_vms),
+            ports: Vec::new(),
+            backlog: VecDeque::new(),
+            throttled: BTreeMap::new(),
+            epoch: Instant::now(),
+            uncalled: Vec::new(),
+            watches: Vec::new(),
+            waiting_attach: BTreeMap::new(),
+            waiting_life: BTreeMap::new(),
+            next_session: 0,
+            directory,
+        };
+        for record in fabric.directory.records() {
+            let adopted = record.driving;
+            let id = fabric.switch.restore(record)?;
+            fabric.add_device(id, adopted);
+        }
+        fabric.settle();
+        Ok(fabric)
+    }
+
+    /// The switch, to look at.
+    pub fn switch(&self) -> &Switch {
+        &self.switch
+    }
+
+    /// What is counted at a port.
+    pub fn counters(&self, id: PortId) -> Option<PortCounters> {
+        self.device(id).map(|device| device.counting.view())
+    }
+
+    /// Whether a VMM is connected.
+    pub fn is_connected(&self, id: PortId) -> bool {
+        self.device(id).is_some_and(|it| it.session.is_some())
+    }
+
+    /// The connection that drives the port's device.
+    pub fn session(&self, id: PortId) -> Option<SessionId> {
+        self.device(id).and_then(|it| it.session)
+    }
+
+    /// Whether this connection is the one that drives the port's device.
+    pub fn is_session(&self, id: PortId, session: SessionId) -> bool {
+        self.device(id)
+            .is_some_and(|it| it.session == Some(session))
+    }
+
+    /// Whether the rings are in use.
+    pub fn is_running(&self, id: PortId) -> bool {
+        self.device(id).is_some_and(|it| it.running)
+    }
+
+    /// Whether any life was taken over from an earlier node whose VMM has not come back.
+    pub fn has_adopted(&self) -> bool {
+        self.ports.iter().flatten().any(|it| it.adopted)
+    }
+
+    /// What the event loop has to listen to from now on, in this order.
+    pub fn take_watches(&mut self) -> Vec<Watch> {
+        std::mem::take(&mut self.watches)
+    }
+
+    /// Whether work is left over, so that the event loop must not sleep.
+    pub fn has_backlog(&self) -> bool {
+        !self.backlog.is_empty()
+    }
+
+    /// Handles what was left over when this was called.
+    pub fn run_backlog(&mut self) {
+        for _ in 0..self.backlog.len() {
+            if let Some((id, queue)) = self.backlog.pop_front() {
+                self.look_at(id, queue);
+            }
+        }
+        self.settle();
+    }
+
+    /// In how long ports over their rate must be looked at again, if there are any.
+    pub fn resume_in(&self) -> Option<Duration> {
+        let now = self.epoch.elapsed();
+        let first = self.throttled.values().min()?;
+        Some(first.saturating_sub(now))
+    }
+
+    /// Ports over their rate may go on, those whose time has come.
+    pub fn resume(&mut self) {
+        let now = self.epoch.elapsed();
+        let due = |(_, at): &(&PortId, &Duration)| **at <= now;
+        let ports: Vec<_> = self.throttled.iter().filter(due).map(|it| *it.0).collect();
+        for id in ports {
+            self.throttled.remove(&id);
+            for queue in [QUEUE_MSG_TX, QUEUE_BULK_TX, QUEUE_CONTROL] {
+                self.look_at(id, queue);
+            }
+        }
+        self.settle();
+    }
+
+    /// The guest of a port has kicked a queue.
+    pub fn kicked(&mut self, id: PortId, queue: usize) {
+        if let Some(device) = self.device_mut(id) {
+            device.count_kick(queue);
+        }
+        self.look_at(id, queue);
+        self.settle();
+    }
+
+    fn look_at(&mut self, id: PortId, queue: usize) {
+        if !self.device(id).is_some_and(|device| device.running) {
+            return;
+        }
+        let done = match queue {
+            QUEUE_MSG_TX => self.drain(id, queue, Class::Message),
+            QUEUE_BULK_TX => self.drain(id, queue, Class::Bulk),
+            QUEUE_CONTROL => self.control(id),
+            _ => self.look_for_room(id, queue),
+        };
+        if let Err(error) = done {
+            self.give_up(id, queue, &error);
+        }
+    }
+
+    /// The guest broke a ring: it is not looked at any more, and nobody else is concerned.
+    fn give_up(&mut self, id: PortId, queue: usize, error: &RingError) {
+        let vm = self.switch.attributes(id).map_or(0, |it| it.vm);
+        let name = crate::spec::QUEUE_NAMES.get(queue).copied();
+        tracing::warn!(vm, queue = name, "the queue is given up: {error}");
+        if let Some(device) = self.device_mut(id) {
+            device.counting.broken_rings += 1;
+            device.running = false;
+            if let Some(ring) = device.rings.get_mut(queue) {
+                ring.give_up();
+            }
+        }
+        self.switch.stopped(id);
+    }
+
+    /// Carries out what the switch asks until it asks nothing more, then calls the guests.
+    fn settle(&mut self) {
+        self.settle_actions();
+        self.call_guests();
+    }
+
+    /// The same in the middle of a batch: the guests are called when all of it is done.
+    fn settle_actions(&mut self) {
+        loop {
+            while let Some(action) = self.switch.next_action() {
+                self.act(action);
+            }
+            match self.directory.next_answer() {
+                Some((id, answer)) => self.switch.answer(id, answer),
+                None => return,
+            }
+        }
+    }
+
+    fn act(&mut self, action: Action) {
+        match action {
+            Action::Ask(id, request) => self.directory.submit(id, request),
+            Action::Say(to, frame) => self.say(to, &frame),
+            Action::Attached(vm, id) => {
+                self.add_device(id, false);
+                if let Some(done) = self.waiting_attach.remove(&vm) {
+                    done(Ok(id));
+                }
+            }
+            Action::NotAttached(vm, error) => {
+                if let Some(done) = self.waiting_attach.remove(&vm) {
+                    done(Err(error.into()));
+                }
+            }
+            Action::Begun(id) => self.life_settled(id, &Ok(())),
+            Action::NotBegun(id, error) => self.life_settled(id, &Err(error)),
+        }
+    }
+
+    fn life_settled(&mut self, id: PortId, result: &Result<(), DirectoryError>) {
+        for done in self.waiting_life.remove(&id).unwrap_or_default() {
+            done(result.clone());
+        }
+    }
+
+    fn device(&self, id: PortId) -> Option<&DevicePort> {
+        self.ports.get(id.index()).and_then(Option::as_ref)
+    }
+
+    fn device_mut(&mut self, id: PortId) -> Option<&mut DevicePort> {
+        self.ports.get_mut(id.index()).and_then(Option::as_mut)
+    }
+}
+
+#[cfg(test)]
+#[path = "fabric_test.rs"]
+mod tests;

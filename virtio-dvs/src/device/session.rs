@@ -1,0 +1,376 @@
+//! What a VMM asks: vhost-user messages in, commands to the fabric out.
+//!
+//! Messages are read on a thread of their own, so a VMM that is slow, silent or hostile holds up
+//! nobody. A message that is refused ends the connection, and with it the life of the VM.
+
+use crate::device::fabric::{Done, Fabric, RingCommand, SessionError};
+use crate::device::memory::{Memory, MemoryError, REGIONS_MAX, RegionPlace};
+use crate::device::port::SessionId;
+use crate::device::remote::{Remote, Stopped};
+use crate::device::ring::{EventSignal, RingAddresses, RingError};
+use crate::device::worker::Worker;
+use crate::spec::QUEUE_COUNT;
+use crate::switch::PortId;
+use std::fs::File;
+use std::io;
+use thiserror::Error;
+use vhost::vhost_user::message::{
+    VhostTransferStateDirection, VhostTransferStatePhase, VhostUserConfigFlags, VhostUserInflight,
+    VhostUserLog, VhostUserMemoryRegion, VhostUserShMemConfig, VhostUserSharedMsg,
+    VhostUserSingleMemoryRegion, VhostUserVringAddrFlags, VhostUserVringState,
+};
+use vhost::vhost_user::{
+    Error as ProtocolError, GpuBackend, Result as ProtocolResult, VhostUserBackendReqHandlerMut,
+    VhostUserProtocolFeatures, VhostUserVirtioFeatures,
+};
+use virtio_bindings::bindings::virtio_config::VIRTIO_F_VERSION_1;
+use virtio_bindings::bindings::virtio_ring::{
+    VIRTIO_RING_F_EVENT_IDX, VIRTIO_RING_F_INDIRECT_DESC,
+};
+use zerocopy::IntoBytes;
+
+/// Features of the device and of the vhost-user connection.
+pub const FEATURES: u64 = 1 << VIRTIO_F_VERSION_1
+    | 1 << VIRTIO_RING_F_EVENT_IDX
+    | 1 << VIRTIO_RING_F_INDIRECT_DESC
+    | VhostUserVirtioFeatures::PROTOCOL_FEATURES.bits();
+
+/// Protocol features of the vhost-user connection.
+pub const PROTOCOL_FEATURES: VhostUserProtocolFeatures = VhostUserProtocolFeatures::MQ
+    .union(VhostUserProtocolFeatures::REPLY_ACK)
+    .union(VhostUserProtocolFeatures::CONFIG)
+    .union(VhostUserProtocolFeatures::RESET_DEVICE)
+    .union(VhostUserProtocolFeatures::CONFIGURE_MEM_SLOTS);
+
+/// Why a message is refused.
+#[derive(Debug, Error)]
+pub(super) enum Refusal {
+    #[error(transparent)]
+    Session(#[from] SessionError),
+    #[error(transparent)]
+    Memory(#[from] MemoryError),
+    #[error(transparent)]
+    Stopped(#[from] Stopped),
+    #[error("queue {queue}: {error}")]
+    Ring { queue: usize, error: RingError },
+    #[error("features {0:#x} were not offered")]
+    Features(u64),
+    #[error("protocol features {0:#x} were not offered")]
+    ProtocolFeatures(u64),
+    #[error("queue {0} has no kick descriptor; polling is not supported")]
+    NoKick(usize),
+    #[error("{0} is not supported")]
+    Unsupported(&'static str),
+}
+
+impl From<Refusal> for ProtocolError {
+    fn from(refusal: Refusal) -> ProtocolError {
+        ProtocolError::ReqHandlerError(io::Error::other(refusal.to_string()))
+    }
+}
+
+/// One connection.
+#[derive(Debug)]
+pub(super) struct Session {
+    remote: Remote,
+    port: PortId,
+    id: SessionId,
+    allow_unsealed: bool,
+    memory: Memory,
+    protocol_features: VhostUserProtocolFeatures,
+}
+
+impl Session {
+    pub(super) fn new(
+        remote: Remote,
+        port: PortId,
+        id: SessionId,
+        allow_unsealed: bool,
+    ) -> Session {
+        Session {
+            remote,
+            port,
+            id,
+            allow_unsealed,
+            memory: Memory::new(),
+            protocol_features: VhostUserProtocolFeatures::empty(),
+        }
+    }
+
+    pub(super) fn id(&self) -> SessionId {
+        self.id
+    }
+
+    /// Has the fabric do something, and waits until it is done.
+    fn command<T: Send + 'static>(
+        &self,
+        command: impl FnOnce(&mut Fabric, PortId, SessionId) -> Result<T, SessionError> + Send + 'static,
+    ) -> ProtocolResult<T> {
+        let (port, id) = (self.port, self.id);
+        let result = self
+            .remote
+            .ask(move |worker, done| done(command(worker.fabric(), port, id)))
+            .map_err(Refusal::from)?;
+        Ok(result.map_err(Refusal::from)?)
+    }
+
+    fn ring(&self, queue: usize, command: RingCommand) -> ProtocolResult<()> {
+        self.command(move |fabric, port, id| fabric.set_ring(port, id, queue, command))
+    }
+
+    fn use_memory(&mut self, memory: Memory) -> ProtocolResult<()> {
+        self.memory = memory.clone();
+        self.command(move |fabric, port, id| fabric.set_memory(port, id, memory))
+    }
+
+    fn reset(&self) -> ProtocolResult<()> {
+        let (port, id) = (self.port, self.id);
+        let reset = move |worker: &mut Worker, done: Done<Result<(), SessionError>>| {
+            worker.fabric().reset(port, id, done);
+        };
+        let result = self.remote.ask(reset).map_err(Refusal::from)?;
+        Ok(result.map_err(Refusal::from)?)
+    }
+}
+
+fn signal(queue: usize, file: File, what: &'static str) -> ProtocolResult<EventSignal> {
+    let signal = EventSignal::new(file, what);
+    Ok(signal.map_err(|error| Refusal::Ring { queue, error })?)
+}
+
+fn index(queue: u32) -> usize {
+    usize::try_from(queue).unwrap_or(usize::MAX)
+}
+
+fn unsupported<T>(what: &'static str) -> ProtocolResult<T> {
+    Err(Refusal::Unsupported(what).into())
+}
+
+impl VhostUserBackendReqHandlerMut for Session {
+    fn set_owner(&mut self) -> ProtocolResult<()> {
+        Ok(())
+    }
+
+    fn reset_owner(&mut self) -> ProtocolResult<()> {
+        self.reset()
+    }
+
+    fn reset_device(&mut self) -> ProtocolResult<()> {
+        self.reset()
+    }
+
+    fn get_features(&mut self) -> ProtocolResult<u64> {
+        Ok(FEATURES)
+    }
+
+    fn set_features(&mut self, features: u64) -> ProtocolResult<()> {
+        if features & !FEATURES != 0 {
+            return Err(Refusal::Features(features & !FEATURES).into());
+        }
+        self.command(move |fabric, port, id| fabric.set_features(port, id, features))
+    }
+
+    fn set_mem_table(
+        &mut self,
+        regions: &[VhostUserMemoryRegion],
+        files: Vec<File>,
+        _postcopy_listening: Option<bool>,
+    ) -> ProtocolResult<Option<Vec<u64>>> {
+        let mut memory = Memory::new();
+        for (region, file) in regions.iter().zip(files) {
+            let place = RegionPlace {
+                guest: region.guest_phys_addr,
+                size: region.memory_size,
+                user: region.user_addr,
+                offset: region.mmap_offset,
+            };
+            memory = memory
+                .with(place, file, self.allow_unsealed)
+                .map_err(Refusal::from)?;
+        }
+        self.use_memory(memory)?;
+        Ok(None)
+    }
+
+    fn set_vring_num(&mut self, queue: u32, num: u32) -> ProtocolResult<()> {
+        self.ring(index(queue), RingCommand::Size(num))
+    }
+
+    fn set_vring_addr(
+        &mut self,
+        queue: u32,
+        _flags: VhostUserVringAddrFlags,
+        descriptor: u64,
+        used: u64,
+        available: u64,
+        _log: u64,
+    ) -> ProtocolResult<()> {
+        let addresses = RingAddresses {
+            descriptors: descriptor,
+            available,
+            used,
+        };
+        self.ring(index(queue), RingCommand::Addresses(addresses))
+    }
+
+    fn set_vring_base(&mut self, queue: u32, base: u32) -> ProtocolResult<()> {
+        self.ring(index(queue), RingCommand::Base(base))
+    }
+
+    fn get_vring_base(&mut self, queue: u32) -> ProtocolResult<VhostUserVringState> {
+        let number = index(queue);
+        let (base, in_use) = self.command(move |fabric, port, id| {
+            let base = fabric.stop_ring(port, id, number)?;
+            Ok((base, fabric.any_ring_active(port)))
+        })?;
+        // Without RESET_DEVICE, a VMM stops the rings when the guest resets the device, and has no
+        // other way to say so.
+        if !in_use
+            && !self
+                .protocol_features
+                .contains(VhostUserProtocolFeatures::RESET_DEVICE)
+        {
+            self.reset()?;
+        }
+        Ok(VhostUserVringState::new(queue, u32::from(base)))
+    }
+
+    fn set_vring_kick(&mut self, queue: u8, file: Option<File>) -> ProtocolResult<()> {
+        let queue = usize::from(queue);
+        let file = file.ok_or(Refusal::NoKick(queue))?;
+        self.ring(queue, RingCommand::Kick(signal(queue, file, "kick")?))
+    }
+
+    fn set_vring_call(&mut self, queue: u8, file: Option<File>) -> ProtocolResult<()> {
+        let queue = usize::from(queue);
+        let call = file.map(|file| signal(queue, file, "call")).transpose()?;
+        self.ring(queue, RingCommand::Call(call))
+    }
+
+    fn set_vring_err(&mut self, queue: u8, file: Option<File>) -> ProtocolResult<()> {
+        let queue = usize::from(queue);
+        let err = file.map(|file| signal(queue, file, "error")).transpose()?;
+        self.ring(queue, RingCommand::Err(err))
+    }
+
+    fn get_protocol_features(&mut self) -> ProtocolResult<VhostUserProtocolFeatures> {
+        Ok(PROTOCOL_FEATURES)
+    }
+
+    fn set_protocol_features(&mut self, features: u64) -> ProtocolResult<()> {
+        let unknown = features & !PROTOCOL_FEATURES.bits();
+        if unknown != 0 {
+            return Err(Refusal::ProtocolFeatures(unknown).into());
+        }
+        self.protocol_features = VhostUserProtocolFeatures::from_bits_truncate(features);
+        Ok(())
+    }
+
+    fn get_queue_num(&mut self) -> ProtocolResult<u64> {
+        Ok(QUEUE_COUNT as u64)
+    }
+
+    fn set_vring_enable(&mut self, queue: u32, enable: bool) -> ProtocolResult<()> {
+        self.ring(index(queue), RingCommand::Enable(enable))
+    }
+
+    fn get_config(
+        &mut self,
+        offset: u32,
+        size: u32,
+        _flags: VhostUserConfigFlags,
+    ) -> ProtocolResult<Vec<u8>> {
+        let config = self.command(|fabric, port, id| fabric.config(port, id))?;
+        // It is the guest that chooses: behind the end there are zeros. The protocol's own limit
+        // is 256 bytes.
+        let zeros = std::iter::repeat(0);
+        let bytes = config.as_bytes().iter().copied().chain(zeros);
+        Ok(bytes.skip(index(offset)).take(index(size)).collect())
+    }
+
+    fn set_config(
+        &mut self,
+        _offset: u32,
+        _bytes: &[u8],
+        _flags: VhostUserConfigFlags,
+    ) -> ProtocolResult<()> {
+        // It is the guest that writes; its VMM is not to blame.
+        self.command(|fabric, port, id| fabric.config_written(port, id))
+    }
+
+    fn set_gpu_socket(&mut self, _backend: GpuBackend) -> ProtocolResult<()> {
+        unsupported("a GPU socket")
+    }
+
+    fn get_shared_object(&mut self, _object: VhostUserSharedMsg) -> ProtocolResult<File> {
+        unsupported("a shared object")
+    }
+
+    fn get_inflight_fd(
+        &mut self,
+        _inflight: &VhostUserInflight,
+    ) -> ProtocolResult<(VhostUserInflight, File)> {
+        unsupported("in-flight tracking")
+    }
+
+    fn set_inflight_fd(
+        &mut self,
+        _inflight: &VhostUserInflight,
+        _file: File,
+    ) -> ProtocolResult<()> {
+        unsupported("in-flight tracking")
+    }
+
+    fn get_max_mem_slots(&mut self) -> ProtocolResult<u64> {
+        Ok(REGIONS_MAX as u64)
+    }
+
+    fn add_mem_region(
+        &mut self,
+        region: &VhostUserSingleMemoryRegion,
+        file: File,
+        _postcopy_listening: Option<bool>,
+    ) -> ProtocolResult<Option<u64>> {
+        let memory = self
+            .memory
+            .with(place(region), file, self.allow_unsealed)
+            .map_err(Refusal::from)?;
+        self.use_memory(memory)?;
+        Ok(None)
+    }
+
+    fn remove_mem_region(&mut self, region: &VhostUserSingleMemoryRegion) -> ProtocolResult<()> {
+        let memory = self.memory.without(place(region)).map_err(Refusal::from)?;
+        self.use_memory(memory)
+    }
+
+    fn set_device_state_fd(
+        &mut self,
+        _direction: VhostTransferStateDirection,
+        _phase: VhostTransferStatePhase,
+        _file: File,
+    ) -> ProtocolResult<Option<File>> {
+        unsupported("device state")
+    }
+
+    fn check_device_state(&mut self) -> ProtocolResult<()> {
+        unsupported("device state")
+    }
+
+    fn get_shmem_config(&mut self) -> ProtocolResult<VhostUserShMemConfig> {
+        unsupported("shared memory regions")
+    }
+
+    fn set_log_base(&mut self, _log: &VhostUserLog, _file: File) -> ProtocolResult<()> {
+        unsupported("a dirty log")
+    }
+}
+
+fn place(region: &VhostUserSingleMemoryRegion) -> RegionPlace {
+    RegionPlace {
+        guest: region.guest_phys_addr,
+        size: region.memory_size,
+        user: region.user_addr,
+        offset: region.mmap_offset,
+    }
+}

@@ -1,0 +1,325 @@
+//! What happens on the event loop: kicks, connections, timers, and what other threads hand in.
+
+use crate::device::connection;
+use crate::device::event_loop::StartError;
+use crate::device::fabric::{Done, Fabric, SessionError, Watch};
+use crate::device::port::SessionId;
+use crate::device::remote::Remote;
+use crate::device::timer::Timer;
+use crate::socket::Listener;
+use crate::switch::PortId;
+use event_manager::{EventOps, Events, MutEventSubscriber};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use std::collections::BTreeMap;
+use std::io;
+use std::net::Shutdown;
+use std::os::fd::AsRawFd;
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::thread;
+use std::time::Duration;
+use vmm_sys_util::epoll::EventSet;
+
+/// What an event is about, packed into the number that comes with it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Token {
+    Kick(usize, usize),
+    Connection(usize),
+    Adoption,
+    Throttle,
+}
+
+/// Connections that are taken from a port's socket in one go.
+const ACCEPT_MAX: usize = 64;
+
+const TOKEN_CODE_BITS: u32 = 3;
+const TOKEN_THROTTLE: u32 = 5;
+const TOKEN_CONNECTION: u32 = 6;
+const TOKEN_ADOPTION: u32 = 7;
+
+impl Token {
+    fn pack(self) -> u32 {
+        let (port, code) = match self {
+            Token::Kick(port, queue) => (port, u32::try_from(queue).unwrap_or(0)),
+            Token::Connection(port) => (port, TOKEN_CONNECTION),
+            Token::Adoption => (0, TOKEN_ADOPTION),
+            Token::Throttle => (0, TOKEN_THROTTLE),
+        };
+        u32::try_from(port).unwrap_or(0) << TOKEN_CODE_BITS | code
+    }
+
+    fn unpack(data: u32) -> Token {
+        let port = usize::try_from(data >> TOKEN_CODE_BITS).unwrap_or(0);
+        match data & ((1 << TOKEN_CODE_BITS) - 1) {
+            TOKEN_CONNECTION => Token::Connection(port),
+            TOKEN_ADOPTION => Token::Adoption,
+            TOKEN_THROTTLE => Token::Throttle,
+            queue => Token::Kick(port, usize::try_from(queue).unwrap_or(0)),
+        }
+    }
+}
+
+/// A change to what the event loop listens to.
+pub(super) enum Change {
+    Listen(Events),
+    /// The descriptor is closed afterwards.
+    Forget(Box<dyn AsRawFd + Send>),
+}
+
+/// A socket on which the VMM of a port connects.
+#[derive(Debug)]
+struct PortListener {
+    vm: u32,
+    listener: Listener,
+}
+
+/// What the event loop owns.
+pub struct Worker {
+    fabric: Fabric,
+    remote: Option<Remote>,
+    listeners: BTreeMap<PortId, PortListener>,
+    /// To end connections of VMs that are detached.
+    streams: BTreeMap<PortId, UnixStream>,
+    /// Fires when lives that were taken over must have been taken up by their VMMs.
+    adoption: Option<Timer>,
+    /// Fires when ports over their rate may go on.
+    throttle: Timer,
+    changes: Vec<Change>,
+    allow_unsealed: bool,
+}
+
+impl std::fmt::Debug for Worker {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter
+            .debug_struct("Worker")
+            .field("fabric", &self.fabric)
+            .field("listeners", &self.listeners)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Worker {
+    pub(super) fn new(fabric: Fabric, grace: Duration, allow_unsealed: bool) -> io::Result<Worker> {
+        let mut adoption = None;
+        if fabric.has_adopted() {
+            let timer = Timer::new()?;
+            timer.set(grace)?;
+            adoption = Some(timer);
+        }
+        Ok(Worker {
+            adoption,
+            throttle: Timer::new()?,
+            fabric,
+            remote: None,
+            listeners: BTreeMap::new(),
+            streams: BTreeMap::new(),
+            changes: Vec::new(),
+            allow_unsealed,
+        })
+    }
+
+    /// How sessions will reach this worker.
+    pub(super) fn set_remote(&mut self, remote: Remote) {
+        self.remote = Some(remote);
+    }
+
+    /// The data path.
+    pub fn fabric(&mut self) -> &mut Fabric {
+        &mut self.fabric
+    }
+
+    /// Whether memory that may be shortened while in use is accepted.
+    pub fn allow_unsealed(&self) -> bool {
+        self.allow_unsealed
+    }
+
+    /// Listens for the VMM of a port.
+    pub fn listen(&mut self, port: PortId, vm: u32, listener: Listener) {
+        let token = Token::Connection(port.index()).pack();
+        let set = EventSet::IN | EventSet::EDGE_TRIGGERED;
+        let events = Events::with_data(listener.socket(), token, set);
+        self.changes.push(Change::Listen(events));
+        self.listeners.insert(port, PortListener { vm, listener });
+    }
+
+    /// Path of the socket of a port.
+    pub fn socket_path(&self, port: PortId) -> Option<&Path> {
+        self.listeners.get(&port).map(|it| it.listener.path())
+    }
+
+    /// Detaches the VM of a port: closes its socket and its connection, ends its life.
+    pub fn detach(&mut self, port: PortId) {
+        if let Some(mut it) = self.listeners.remove(&port) {
+            // The event loop lets go of it only later, when the VM may be attached again already.
+            it.listener.unlink();
+            self.changes.push(Change::Forget(Box::new(it.listener)));
+        }
+        self.hang_up(port);
+        self.fabric.detach(port);
+    }
+
+    /// A VMM has connected to a port.
+    pub fn connected(
+        &mut self,
+        port: PortId,
+        stream: Option<UnixStream>,
+        done: Done<Result<SessionId, SessionError>>,
+    ) {
+        self.make_way(port);
+        if !self.fabric.is_connected(port) {
+            self.streams.extend(stream.map(|stream| (port, stream)));
+        }
+        self.fabric.connect(port, done);
+    }
+
+    /// The connection of a VMM is over.
+    pub fn disconnected(&mut self, port: PortId, session: SessionId) {
+        if self.fabric.is_session(port, session) {
+            self.streams.remove(&port);
+        }
+        self.fabric.disconnect(port, session);
+    }
+
+    /// Ends a session whose VMM is gone, in case its thread has not seen that yet: whoever comes
+    /// next must not be turned away for it.
+    fn make_way(&mut self, port: PortId) {
+        let gone = self.streams.get(&port).is_some_and(is_hung_up);
+        if let Some(session) = self.fabric.session(port).filter(|_| gone) {
+            self.disconnected(port, session);
+        }
+    }
+
+    fn hang_up(&mut self, port: PortId) {
+        if let Some(stream) = self.streams.remove(&port) {
+            // It may be closed already.
+            let _ = stream.shutdown(Shutdown::Both);
+        }
+    }
+
+    /// Takes the connections that wait at a port's socket.
+    fn accept(&mut self, port: PortId) {
+        for _ in 0..ACCEPT_MAX {
+            let Some(it) = self.listeners.get(&port) else {
+                return;
+            };
+            match it.listener.socket().accept() {
+                Ok((stream, _)) => self.accepted(port, it.vm, stream),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
+                Err(error) => {
+                    tracing::warn!(vm = it.vm, "a VMM cannot connect: {error}");
+                    return;
+                }
+            }
+        }
+    }
+
+    fn accepted(&mut self, port: PortId, vm: u32, stream: UnixStream) {
+        self.make_way(port);
+        if self.fabric.is_connected(port) {
+            tracing::warn!(vm, "a second VMM is turned away: one is connected already");
+            return;
+        }
+        let Some(remote) = self.remote.clone() else {
+            return;
+        };
+        if let Err(error) = spawn_session(stream, remote, port, vm) {
+            tracing::warn!(vm, "the connection of a VMM is refused: {error}");
+        }
+    }
+
+    /// Changes to what the event loop listens to since the last time.
+    pub(super) fn take_changes(&mut self) -> Vec<Change> {
+        if let Some(after) = self.fabric.resume_in()
+            && let Err(error) = self.throttle.set(after)
+        {
+            tracing::error!("ports over their rate wait for ever: {error}");
+        }
+        let mut changes = std::mem::take(&mut self.changes);
+        let watches = self.fabric.take_watches().into_iter();
+        changes.extend(watches.map(|watch| match watch {
+            Watch::Add { file, port, queue } => {
+                // Each write to the descriptor is an edge, so it need not be read.
+                let set = EventSet::IN | EventSet::EDGE_TRIGGERED;
+                let token = Token::Kick(port.index(), queue).pack();
+                Change::Listen(Events::with_data(file.as_ref(), token, set))
+            }
+            Watch::Remove(file) => Change::Forget(Box::new(file)),
+        }));
+        changes
+    }
+}
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        for port in self.streams.keys().copied().collect::<Vec<_>>() {
+            self.hang_up(port);
+        }
+    }
+}
+
+/// Makes the changes.
+pub(super) fn apply(changes: Vec<Change>, ops: &mut EventOps<'_>) {
+    for change in changes {
+        let done = match &change {
+            Change::Listen(events) => ops.add(*events),
+            Change::Forget(file) => ops.remove(Events::empty_raw(file.as_raw_fd())),
+        };
+        if let Err(error) = done {
+            tracing::error!("the event loop cannot change what it listens to: {error}");
+        }
+    }
+}
+
+/// Whether the other side has closed the connection.
+fn is_hung_up(stream: &UnixStream) -> bool {
+    let now = Timespec {
+        tv_sec: 0,
+        tv_nsec: 0,
+    };
+    let mut poll_fds = [PollFd::new(stream, PollFlags::RDHUP)];
+    let ready = poll(&mut poll_fds, Some(&now));
+    ready.is_ok_and(|count| count > 0)
+}
+
+/// Serves a connection on a thread of its own.
+pub fn spawn_session(
+    stream: UnixStream,
+    remote: Remote,
+    port: PortId,
+    vm: u32,
+) -> Result<(), StartError> {
+    thread::Builder::new()
+        .name(format!("vm-{vm}"))
+        .spawn(move || connection::serve(stream, &remote, port, vm))
+        .map(drop)
+        .map_err(|error| StartError::Thread("of a VMM's connection", error))
+}
+
+impl MutEventSubscriber for Worker {
+    fn process(&mut self, events: Events, ops: &mut EventOps<'_>) {
+        match Token::unpack(events.data()) {
+            Token::Kick(port, queue) => self.fabric.kicked(PortId(port), queue),
+            Token::Connection(port) => self.accept(PortId(port)),
+            Token::Adoption => {
+                if let Some(timer) = self.adoption.take() {
+                    self.changes.push(Change::Forget(Box::new(timer)));
+                }
+                self.fabric.end_adoption();
+            }
+            Token::Throttle => self.fabric.resume(),
+        }
+        apply(self.take_changes(), ops);
+    }
+
+    fn init(&mut self, ops: &mut EventOps<'_>) {
+        if let Some(timer) = &self.adoption {
+            let token = Token::Adoption.pack();
+            let events = Events::with_data(timer, token, EventSet::IN);
+            self.changes.push(Change::Listen(events));
+        }
+        let set = EventSet::IN | EventSet::EDGE_TRIGGERED;
+        let events = Events::with_data(&self.throttle, Token::Throttle.pack(), set);
+        self.changes.push(Change::Listen(events));
+        apply(self.take_changes(), ops);
+    }
+}

@@ -1,0 +1,163 @@
+//! The truth about location: which VM has bound an endpoint, and which life of a VM it is.
+//!
+//! A [`Directory`] takes requests and gives answers later, so that none of them holds up a frame.
+//! One host keeps it in its own process: [`local::Local`].
+
+mod journal;
+pub mod local;
+mod state;
+
+use crate::vm::{DcAttributes, VmAttributes};
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+/// Ties an answer to its request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RequestId(pub u64);
+
+/// An endpoint number in its DC.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Endpoint {
+    /// The DC.
+    pub dcid: u32,
+    /// The number.
+    pub number: i32,
+}
+
+/// One life of a VM.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Owner {
+    /// The VM.
+    pub vm: u32,
+    /// Which of its lives.
+    pub incarnation: u32,
+}
+
+/// What the directory is asked. Requests are carried out in the order in which they are given.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Request {
+    /// A VM is new on this host. Answer: [`Answer::Joined`].
+    Join(VmAttributes),
+    /// A VM leaves; its life is over and its endpoints are free. Answer: [`Answer::Done`].
+    Leave {
+        /// The VM.
+        vm: u32,
+    },
+    /// A VM begins a life, with a number that no other life ever had. Answer: [`Answer::Begun`].
+    Begin {
+        /// The VM.
+        vm: u32,
+    },
+    /// The guest drives its device in this life. Answer: [`Answer::Done`].
+    Driving(Owner),
+    /// This life is over; its endpoints are free. Answer: [`Answer::Done`].
+    End(Owner),
+    /// Bind if free. The same nonce again is the same request. Answer: [`Answer::Bound`].
+    Bind {
+        /// What to bind.
+        endpoint: Endpoint,
+        /// For whom.
+        owner: Owner,
+        /// Chosen by the guest.
+        nonce: u64,
+    },
+    /// Free an endpoint if this life has it in this generation. Answer: [`Answer::Unbound`].
+    Unbind {
+        /// What to free.
+        endpoint: Endpoint,
+        /// Who has it.
+        owner: Owner,
+        /// In which generation; 0: in any.
+        generation: u32,
+    },
+    /// Where is an endpoint? Answer: [`Answer::Found`].
+    Lookup {
+        /// Which one.
+        endpoint: Endpoint,
+    },
+}
+
+/// What the directory answers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Answer {
+    /// To [`Request::Join`], with the attributes of the VM's DC.
+    Joined(Result<DcAttributes, DirectoryError>),
+    /// To [`Request::Leave`], [`Request::Driving`] and [`Request::End`].
+    Done(Result<(), DirectoryError>),
+    /// To [`Request::Begin`], with the incarnation.
+    Begun(Result<u32, DirectoryError>),
+    /// To [`Request::Bind`], with the generation.
+    Bound(Result<u32, DirectoryError>),
+    /// To [`Request::Unbind`].
+    Unbound(Result<(), DirectoryError>),
+    /// To [`Request::Lookup`], with owner and generation.
+    Found(Option<(Owner, u32)>),
+}
+
+/// Why the directory refuses.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum DirectoryError {
+    /// The id is in use.
+    #[error("VM {0} is attached already; choose another id or detach it first")]
+    VmInUse(u32),
+    /// The DC has other attributes.
+    #[error(
+        "DC {dcid} exists with other attributes ({existing}); leave \"dc\" out to use them, or give the same"
+    )]
+    DcDiffers {
+        /// The DC.
+        dcid: u32,
+        /// What it has.
+        existing: String,
+    },
+    /// There is no such VM.
+    #[error("VM {0} is not attached")]
+    NoVm(u32),
+    /// That life is over.
+    #[error("life {} of VM {} is over", .0.incarnation, .0.vm)]
+    LifeOver(Owner),
+    /// Another has bound the endpoint.
+    #[error("endpoint {} of DC {} is bound by VM {vm}", .endpoint.number, .endpoint.dcid)]
+    Taken {
+        /// The endpoint.
+        endpoint: Endpoint,
+        /// Who has it.
+        vm: u32,
+    },
+    /// The endpoint is not bound by this life in this generation.
+    #[error("endpoint {} of DC {} is not bound so", .0.number, .0.dcid)]
+    NotBound(Endpoint),
+    /// Numbers are used up.
+    #[error("the directory has no number left for a new {0}")]
+    UsedUp(&'static str),
+    /// The change could not be written to the state file.
+    #[error("the change cannot be recorded in the state file: {0}")]
+    NotRecorded(String),
+}
+
+/// What the directory knows of a VM of this host when the node starts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VmRecord {
+    /// Who it is.
+    pub attributes: VmAttributes,
+    /// Attributes of its DC.
+    pub dc: DcAttributes,
+    /// The life that is not over, if there is one.
+    pub incarnation: Option<u32>,
+    /// Whether the guest has driven its device in that life.
+    pub driving: bool,
+    /// What is bound in that life: number, generation, nonce.
+    pub endpoints: Vec<(i32, u32, u64)>,
+}
+
+/// The truth about location.
+pub trait Directory: std::fmt::Debug + Send {
+    /// The VMs of this host that the directory knew when it was opened.
+    fn records(&self) -> Vec<VmRecord>;
+
+    /// Asks; the answer comes from [`Directory::next_answer`].
+    fn submit(&mut self, id: RequestId, request: Request);
+
+    /// The next answer, if one is there.
+    fn next_answer(&mut self) -> Option<(RequestId, Answer)>;
+}

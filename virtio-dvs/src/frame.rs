@@ -1,0 +1,273 @@
+//! The wire: frames between guests, what the node says to a guest, requests on the control queue.
+//!
+//! All fields are little-endian. Section numbers are those of `resources/virtio-dvs-spec.md`.
+
+use zerocopy::little_endian::{I32, U16, U32, U64};
+use zerocopy::{FromBytes, FromZeros, Immutable, IntoBytes, KnownLayout};
+
+/// Length of a frame's header in bytes.
+pub const FRAME_HEADER: usize = size_of::<Frame>();
+/// Length of a message frame in bytes, header included, at most.
+pub const MSG_FRAME_MAX: usize = 512;
+/// Length of a bulk frame in bytes, header included, at most.
+pub const BULK_FRAME_MAX: usize = 65536;
+
+/// The VM id under which the node itself speaks.
+pub const VM_NODE: u32 = 0;
+/// The largest VM id.
+pub const VM_MAX: u32 = 0xffff_fffe;
+
+/// Kinds of frame (section 6.2).
+pub mod kind {
+    /// Node: sending to VM `arg` works again; 0 stands for all.
+    pub const RETRY: u8 = 1;
+    /// Node: the life `arg >> 32` of VM `arg as u32` is over.
+    pub const GONE: u8 = 2;
+    /// Node: result of a BIND request.
+    pub const BOUND: u8 = 3;
+    /// Node: result of an UNBIND request.
+    pub const UNBOUND: u8 = 4;
+    /// Node: result of a LOOKUP request.
+    pub const FOUND: u8 = 5;
+    /// The last kind that only the node sends.
+    pub const NODE_LAST: u8 = 15;
+    /// Acknowledges and grants, nothing else.
+    pub const ACK: u8 = 16;
+    /// The receiver has no room for one more peer.
+    pub const REFUSED: u8 = 17;
+    /// The last kind outside the sequence of a channel.
+    pub const UNNUMBERED_LAST: u8 = 31;
+    /// Request: send.
+    pub const MSG: u8 = 32;
+    /// Request: sendrec.
+    pub const REQ: u8 = 33;
+    /// Request: notify.
+    pub const NTF: u8 = 34;
+    /// The first kind whose source endpoint the node checks.
+    pub const REQUEST_FIRST: u8 = 32;
+    /// The last kind whose source endpoint the node checks.
+    pub const REQUEST_LAST: u8 = 39;
+    /// Request of a core: tell me when the endpoint dies.
+    pub const WATCH: u8 = 40;
+    /// The last kind of requests of the cores.
+    pub const WATCH_LAST: u8 = 47;
+    /// The sender of this request has left.
+    pub const CANCEL: u8 = 48;
+    /// An endpoint is over.
+    pub const DIED: u8 = 49;
+    /// Keeps the place of a frame that is not wanted any more.
+    pub const NOP: u8 = 50;
+    /// Answer: the message was taken.
+    pub const TAKEN: u8 = 56;
+    /// Answer: the reply.
+    pub const RPL: u8 = 57;
+    /// Answer: the request was withdrawn.
+    pub const CANCELLED: u8 = 58;
+    /// Answer: the request failed.
+    pub const FAILED: u8 = 59;
+    /// Answer: the endpoint is not in this VM.
+    pub const NOTHERE: u8 = 60;
+    /// Bulk: a piece of data.
+    pub const BULK_DATA: u8 = 64;
+    /// The last kind of the bulk class.
+    pub const BULK_LAST: u8 = 79;
+}
+
+/// Flag of MSG and REQ: fail if the receiver does not wait now.
+pub const FLAG_NOWAIT: u8 = 0x01;
+
+/// Control request: bind an endpoint.
+pub const CTL_BIND: u32 = 1;
+/// Control request: unbind an endpoint.
+pub const CTL_UNBIND: u32 = 2;
+/// Control request: where is an endpoint?
+pub const CTL_LOOKUP: u32 = 3;
+
+/// Results that the node gives, with the numbers of the DVS.
+pub mod result {
+    /// Done.
+    pub const OK: i32 = 0;
+    /// The endpoint number is outside the DC's range.
+    pub const ERANGE: i32 = -34;
+    /// There is no such endpoint.
+    pub const EDSTDIED: i32 = -109;
+    /// This VM has not bound that endpoint.
+    pub const ENOTBIND: i32 = -310;
+    /// Another has bound that endpoint.
+    pub const ESLOTUSED: i32 = -337;
+    /// The VM's limit of endpoints is reached.
+    pub const EALLOCMEM: i32 = -344;
+}
+
+/// The two classes of frames; each has queues, numbers and credits of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Class {
+    /// Requests and answers: frames of at most [`MSG_FRAME_MAX`] bytes.
+    Message,
+    /// Data: frames of at most [`BULK_FRAME_MAX`] bytes.
+    Bulk,
+}
+
+impl Class {
+    /// Both classes.
+    pub const ALL: [Class; 2] = [Class::Message, Class::Bulk];
+
+    /// Length of a frame of this class in bytes, header included, at most.
+    pub const fn frame_max(self) -> usize {
+        match self {
+            Class::Message => MSG_FRAME_MAX,
+            Class::Bulk => BULK_FRAME_MAX,
+        }
+    }
+
+    /// Length of the payload of a frame of this class in bytes, at most.
+    pub const fn payload_max(self) -> usize {
+        self.frame_max() - FRAME_HEADER
+    }
+
+    /// Position in an array with one element for each class.
+    pub const fn index(self) -> usize {
+        match self {
+            Class::Message => 0,
+            Class::Bulk => 1,
+        }
+    }
+}
+
+/// The class of a kind that guests may send; `None` for kinds that are the node's or unknown.
+pub const fn class_of(kind: u8) -> Option<Class> {
+    match kind {
+        kind::ACK | kind::REFUSED => Some(Class::Message),
+        kind::MSG | kind::REQ | kind::NTF | kind::WATCH => Some(Class::Message),
+        kind::CANCEL | kind::DIED | kind::NOP => Some(Class::Message),
+        kind::TAKEN..=kind::NOTHERE => Some(Class::Message),
+        kind::BULK_DATA => Some(Class::Bulk),
+        _ => None,
+    }
+}
+
+/// Whether the node must find the source endpoint bound before it carries a frame of this kind.
+pub const fn is_request(kind: u8) -> bool {
+    matches!(kind, kind::REQUEST_FIRST..=kind::REQUEST_LAST)
+}
+
+/// The header of a frame (section 6.1). The payload follows it.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Default, FromBytes, IntoBytes, Immutable, KnownLayout,
+)]
+#[repr(C)]
+pub struct Frame {
+    /// What the frame is: one of [`kind`].
+    pub kind: u8,
+    /// [`FLAG_NOWAIT`].
+    pub flags: u8,
+    /// Zero.
+    pub reserved: U16,
+    /// Payload bytes that follow the header.
+    pub len: U32,
+    /// The sending VM.
+    pub src_vm: U32,
+    /// The life of the sending VM.
+    pub src_inc: U32,
+    /// The VM that the frame is for.
+    pub dst_vm: U32,
+    /// The life of that VM.
+    pub dst_inc: U32,
+    /// Number of the frame in its class.
+    pub seq: U32,
+    /// Message class: all numbers below this one have arrived.
+    pub ack: U32,
+    /// Message class: requests that may have been sent in all.
+    pub credit: U32,
+    /// Bulk class: all numbers below this one have arrived.
+    pub bulk_ack: U32,
+    /// Bulk class: frames that may have been sent in all.
+    pub bulk_credit: U32,
+    /// Source endpoint.
+    pub src_ep: I32,
+    /// Generation of the source endpoint.
+    pub src_gen: U32,
+    /// Destination endpoint.
+    pub dst_ep: I32,
+    /// Generation of the destination endpoint.
+    pub dst_gen: U32,
+    /// Result of the operation.
+    pub result: I32,
+    /// Id of the operation, chosen by the requester.
+    pub op: U64,
+    /// Meaning depends on the kind.
+    pub arg: U64,
+}
+
+impl Frame {
+    /// A frame that the node says to VM `vm` in its life `incarnation`.
+    pub fn from_node(kind: u8, vm: u32, incarnation: u32) -> Frame {
+        Frame {
+            kind,
+            dst_vm: vm.into(),
+            dst_inc: incarnation.into(),
+            ..Frame::new_zeroed()
+        }
+    }
+}
+
+/// A VM and one of its lives in one number, as `arg` of GONE and FOUND has them.
+pub const fn vm_and_incarnation(vm: u32, incarnation: u32) -> u64 {
+    // `u64::from` is not const.
+    #[allow(clippy::cast_lossless)]
+    {
+        vm as u64 | (incarnation as u64) << 32
+    }
+}
+
+/// A request on the control queue (section 7).
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Default, FromBytes, IntoBytes, Immutable, KnownLayout,
+)]
+#[repr(C)]
+pub struct ControlRequest {
+    /// [`CTL_BIND`], [`CTL_UNBIND`] or [`CTL_LOOKUP`].
+    pub op: U32,
+    /// Zero.
+    pub flags: U32,
+    /// Comes back in the result; equal nonces are one request.
+    pub nonce: U64,
+    /// The endpoint.
+    pub ep: I32,
+    /// Its generation (UNBIND); 0: whichever this VM has bound.
+    pub generation: U32,
+    /// Zero.
+    pub reserved: [U64; 5],
+}
+
+/// The response to a request on the control queue.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Default, FromBytes, IntoBytes, Immutable, KnownLayout,
+)]
+#[repr(C)]
+pub struct ControlResponse {
+    /// A [`ControlStatus`].
+    pub status: U32,
+    /// Zero.
+    pub reserved: U32,
+    /// The request's nonce.
+    pub nonce: U64,
+}
+
+/// How a control request was received.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u32)]
+pub enum ControlStatus {
+    /// The result comes as a frame.
+    Accepted = 0,
+    /// The request is not well formed.
+    Malformed = 1,
+    /// The node does not know this request.
+    Unsupported = 2,
+    /// Not now: ask again after RETRY(all).
+    Busy = 3,
+}
+
+#[cfg(test)]
+#[path = "frame_test.rs"]
+mod tests;

@@ -1,0 +1,16 @@
+//! What a DVS frame is and where it goes.
+//!
+//! Pure parts at the bottom: [`frame`], [`spec`], [`vm`], [`switch`]. Around them the adapters:
+//! [`directory`], [`device`]. On top [`node`], which puts them together into `dvs-node` and into
+//! the node inside a VMM.
+
+pub mod device;
+pub mod directory;
+pub mod frame;
+pub mod node;
+pub mod socket;
+pub mod spec;
+pub mod switch;
+#[cfg(any(test, feature = "test-utils"))]
+pub mod testing;
+pub mod vm;

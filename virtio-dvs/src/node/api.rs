@@ -1,0 +1,161 @@
+//! The control API: HTTP on a Unix socket, JSON bodies, on a thread of its own.
+
+use crate::node::control::{Detach, Refused};
+use crate::node::service::{Control, ErrorKind, NodeError};
+use crate::socket::Listener;
+use crate::vm::VmAttributes;
+use axum::body::Bytes;
+use axum::extract::{DefaultBodyLimit, State};
+use axum::http::{Method, StatusCode, Uri};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, put};
+use axum::{Json, Router};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use std::io;
+use std::thread::{self, JoinHandle};
+use tokio::sync::oneshot;
+
+/// Largest body of a request, in bytes.
+const BODY_MAX: usize = 64 << 10;
+
+/// The API's thread. It ends when this is dropped.
+#[derive(Debug)]
+pub(super) struct Api {
+    stop: Option<oneshot::Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Api {
+    pub(super) fn start(listener: Listener, control: Control) -> io::Result<Api> {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_io()
+            .build()?;
+        let socket = listener.socket().try_clone()?;
+        let (stop, stopped) = oneshot::channel();
+        let serve = async move {
+            let socket = tokio::net::UnixListener::from_std(socket)?;
+            let served = axum::serve(socket, router(control));
+            tokio::select! {
+                served = served => served,
+                // Requests under way are cut off with the node.
+                _ = stopped => Ok(()),
+            }
+        };
+        let thread = thread::Builder::new()
+            .name("control-api".to_owned())
+            .spawn(move || {
+                if let Err(error) = runtime.block_on(serve) {
+                    tracing::error!("the control API ends: {error}");
+                }
+                // The socket's file goes with the API.
+                drop(listener);
+            })?;
+        Ok(Api {
+            stop: Some(stop),
+            thread: Some(thread),
+        })
+    }
+}
+
+impl Drop for Api {
+    fn drop(&mut self) {
+        if let Some(stop) = self.stop.take() {
+            // Fails only if the API has ended.
+            let _ = stop.send(());
+        }
+        if let Some(thread) = self.thread.take() {
+            // A panic of the thread has been reported by itself.
+            let _ = thread.join();
+        }
+    }
+}
+
+fn router(control: Control) -> Router {
+    Router::new()
+        .route("/api/v1/node.ping", get(ping))
+        .route("/api/v1/node.info", get(info))
+        .route("/api/v1/vm.attach", put(attach))
+        .route("/api/v1/vm.detach", put(detach))
+        .route("/api/v1/ports", get(ports))
+        .route("/api/v1/endpoints", get(endpoints))
+        .route("/api/v1/counters", get(counters))
+        .fallback(no_such_path)
+        .method_not_allowed_fallback(wrong_method)
+        .layer(DefaultBodyLimit::max(BODY_MAX))
+        .with_state(control)
+}
+
+async fn ping(State(control): State<Control>) -> Response {
+    Json(control.ping()).into_response()
+}
+
+async fn info(State(control): State<Control>) -> Response {
+    answer(control.info())
+}
+
+async fn attach(State(control): State<Control>, body: Bytes) -> Response {
+    match parse::<VmAttributes>(&body) {
+        Ok(attributes) => answer(control.attach(attributes)),
+        Err(error) => refuse(StatusCode::BAD_REQUEST, error),
+    }
+}
+
+async fn detach(State(control): State<Control>, body: Bytes) -> Response {
+    let detached = match parse::<Detach>(&body) {
+        Ok(detach) => control.detach(detach.vm),
+        Err(error) => return refuse(StatusCode::BAD_REQUEST, error),
+    };
+    match detached {
+        Ok(()) => StatusCode::NO_CONTENT.into_response(),
+        Err(error) => failed(&error),
+    }
+}
+
+async fn ports(State(control): State<Control>) -> Response {
+    answer(control.ports())
+}
+
+async fn endpoints(State(control): State<Control>) -> Response {
+    answer(control.endpoints())
+}
+
+async fn counters(State(control): State<Control>) -> Response {
+    answer(control.counters())
+}
+
+async fn no_such_path(method: Method, uri: Uri) -> Response {
+    let error = format!("there is no {method} {}", uri.path());
+    refuse(StatusCode::NOT_FOUND, error)
+}
+
+async fn wrong_method(method: Method, uri: Uri) -> Response {
+    let error = format!("{} does not take {method}", uri.path());
+    refuse(StatusCode::METHOD_NOT_ALLOWED, error)
+}
+
+fn parse<T: DeserializeOwned>(body: &Bytes) -> Result<T, String> {
+    serde_json::from_slice(body).map_err(|error| format!("the body is not understood: {error}"))
+}
+
+fn answer<T: Serialize>(result: Result<T, NodeError>) -> Response {
+    match result {
+        Ok(value) => Json(value).into_response(),
+        Err(error) => failed(&error),
+    }
+}
+
+fn failed(error: &NodeError) -> Response {
+    let status = match error.kind() {
+        ErrorKind::Wrong => StatusCode::BAD_REQUEST,
+        ErrorKind::NotFound => StatusCode::NOT_FOUND,
+        ErrorKind::Conflict => StatusCode::CONFLICT,
+        ErrorKind::Stopped => StatusCode::SERVICE_UNAVAILABLE,
+        ErrorKind::Failed => StatusCode::INTERNAL_SERVER_ERROR,
+    };
+    refuse(status, error.to_string())
+}
+
+fn refuse(status: StatusCode, error: String) -> Response {
+    (status, Json(Refused { error })).into_response()
+}

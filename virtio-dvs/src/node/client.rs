@@ -1,0 +1,195 @@
+//! A client of the control API that waits for each answer.
+
+use crate::node::control::{
+    Attached, Detach, EndpointInfo, Info, Ping, PortCounts, PortInfo, Refused,
+};
+use crate::vm::VmAttributes;
+use http_body_util::{BodyExt, Full, Limited};
+use hyper::body::Bytes;
+use hyper::header::{CONTENT_TYPE, HOST};
+use hyper::{Method, Request, StatusCode};
+use hyper_util::rt::TokioIo;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use thiserror::Error;
+use tokio::net::UnixStream;
+
+/// How long an answer may take.
+const TIMEOUT: Duration = Duration::from_secs(30);
+/// Largest answer, in bytes.
+const ANSWER_MAX: usize = 64 << 20;
+
+/// Why there is no answer.
+#[derive(Debug, Error)]
+pub enum ClientError {
+    /// Nobody listens.
+    #[error("cannot connect to the node at {path}: {error}; is dvs-node running there?")]
+    Connect {
+        /// The API's socket.
+        path: PathBuf,
+        /// What the system says.
+        error: io::Error,
+    },
+    /// The connection broke, or speaks something else.
+    #[error("the connection to the node at {path} failed: {error}")]
+    Broken {
+        /// The API's socket.
+        path: PathBuf,
+        /// What happened.
+        error: String,
+    },
+    /// No answer in time.
+    #[error("the node at {0} does not answer")]
+    Timeout(PathBuf),
+    /// The node refuses.
+    #[error("{error}")]
+    Refused {
+        /// HTTP status.
+        status: u16,
+        /// The node's sentence.
+        error: String,
+    },
+}
+
+/// The control API of one node.
+#[derive(Debug, Clone)]
+pub struct Client {
+    path: PathBuf,
+}
+
+impl Client {
+    /// The node whose API listens at `path`. Connects with each request.
+    pub fn new(path: impl Into<PathBuf>) -> Client {
+        Client { path: path.into() }
+    }
+
+    /// Where the API listens.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Whether the node answers.
+    pub fn ping(&self) -> Result<Ping, ClientError> {
+        self.get("node.ping")
+    }
+
+    /// About the node.
+    pub fn info(&self) -> Result<Info, ClientError> {
+        self.get("node.info")
+    }
+
+    /// Attaches a VM.
+    pub fn attach(&self, attributes: &VmAttributes) -> Result<Attached, ClientError> {
+        let body = self.call(Method::PUT, "vm.attach", Some(attributes))?;
+        self.parse(&body)
+    }
+
+    /// Detaches a VM.
+    pub fn detach(&self, vm: u32) -> Result<(), ClientError> {
+        self.call(Method::PUT, "vm.detach", Some(&Detach { vm }))
+            .map(drop)
+    }
+
+    /// All ports.
+    pub fn ports(&self) -> Result<Vec<PortInfo>, ClientError> {
+        self.get("ports")
+    }
+
+    /// All endpoints.
+    pub fn endpoints(&self) -> Result<Vec<EndpointInfo>, ClientError> {
+        self.get("endpoints")
+    }
+
+    /// What was counted.
+    pub fn counters(&self) -> Result<Vec<PortCounts>, ClientError> {
+        self.get("counters")
+    }
+
+    fn get<T: DeserializeOwned>(&self, name: &str) -> Result<T, ClientError> {
+        let body = self.call(Method::GET, name, None::<&()>)?;
+        self.parse(&body)
+    }
+
+    fn parse<T: DeserializeOwned>(&self, body: &[u8]) -> Result<T, ClientError> {
+        serde_json::from_slice(body).map_err(|error| self.broken(error))
+    }
+
+    fn call(
+        &self,
+        method: Method,
+        name: &str,
+        body: Option<&impl Serialize>,
+    ) -> Result<Bytes, ClientError> {
+        let body = body.map(serde_json::to_vec).transpose();
+        let body = body.map_err(|error| self.broken(error))?;
+        let request = Request::builder()
+            .method(method)
+            .uri(format!("/api/v1/{name}"))
+            .header(HOST, "localhost")
+            .header(CONTENT_TYPE, "application/json")
+            .body(Full::new(Bytes::from(body.unwrap_or_default())))
+            .map_err(|error| self.broken(error))?;
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .map_err(|error| self.broken(error))?;
+        let exchange = async { tokio::time::timeout(TIMEOUT, self.exchange(request)).await };
+        let answered = runtime.block_on(exchange);
+        let (status, body) = answered.map_err(|_| ClientError::Timeout(self.path.clone()))??;
+        if status.is_success() {
+            return Ok(body);
+        }
+        let refused = serde_json::from_slice::<Refused>(&body);
+        Err(ClientError::Refused {
+            status: status.as_u16(),
+            error: refused.map_or_else(|_| status.to_string(), |refused| refused.error),
+        })
+    }
+
+    async fn exchange(
+        &self,
+        request: Request<Full<Bytes>>,
+    ) -> Result<(StatusCode, Bytes), ClientError> {
+        let stream =
+            UnixStream::connect(&self.path)
+                .await
+                .map_err(|error| ClientError::Connect {
+                    path: self.path.clone(),
+                    error,
+                })?;
+        let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
+            .await
+            .map_err(|error| self.broken(error))?;
+        let answered = async {
+            let response = sender
+                .send_request(request)
+                .await
+                .map_err(|error| self.broken(error))?;
+            let status = response.status();
+            let body = Limited::new(response.into_body(), ANSWER_MAX)
+                .collect()
+                .await
+                .map_err(|error| self.broken(error))?;
+            Ok((status, body.to_bytes()))
+        };
+        let driven = async {
+            // Ends with an error only together with the request.
+            let _ = connection.await;
+            std::future::pending().await
+        };
+        tokio::select! {
+            answered = answered => answered,
+            () = driven => Err(self.broken("the connection was closed")),
+        }
+    }
+
+    fn broken(&self, error: impl std::fmt::Display) -> ClientError {
+        ClientError::Broken {
+            path: self.path.clone(),
+            error: error.to_string(),
+        }
+    }
+}

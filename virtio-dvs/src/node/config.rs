@@ -1,0 +1,125 @@
+//! Configuration of a node: defaults, a JSON file, and flags over it.
+
+use serde::{Deserialize, Serialize};
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use thiserror::Error;
+
+/// Largest configuration file, in bytes.
+const FILE_MAX: u64 = 1 << 20;
+/// Largest `max_vms`.
+pub const VMS_MAX: usize = 4096;
+/// Largest `grace_ms`: a day.
+pub const GRACE_MAX_MS: u64 = 24 * 60 * 60 * 1000;
+
+/// How a node works.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct NodeConfig {
+    /// Where the control API listens.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub api_socket: Option<PathBuf>,
+    /// Directory of the vhost-user sockets, one for each VM: `vm-<id>.sock`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub run_dir: Option<PathBuf>,
+    /// What a node that is started again must know.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub state_file: Option<PathBuf>,
+    /// VMs attached at once, 1 to 4096.
+    pub max_vms: usize,
+    /// After a start: how long VMMs of driving VMs have to come back, in milliseconds.
+    pub grace_ms: u64,
+    /// Accept guest memory in files that may be shortened while in use. A VMM that does so ends
+    /// the node, and with it the connections of all VMs.
+    pub allow_unsealed_memory: bool,
+}
+
+impl Default for NodeConfig {
+    fn default() -> NodeConfig {
+        NodeConfig {
+            api_socket: None,
+            run_dir: None,
+            state_file: None,
+            max_vms: 256,
+            grace_ms: 30_000,
+            allow_unsealed_memory: false,
+        }
+    }
+}
+
+/// Why a configuration is refused.
+#[derive(Debug, Error)]
+pub enum ConfigError {
+    /// The file cannot be read.
+    #[error("cannot read the configuration file {path}: {error}")]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        error: std::io::Error,
+    },
+    /// It is too large.
+    #[error("the configuration file {0} is larger than {FILE_MAX} bytes")]
+    TooLarge(PathBuf),
+    /// It is not what it should be.
+    #[error("the configuration file {path} is not understood: {error}")]
+    Format {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong, and where.
+        error: serde_json::Error,
+    },
+    /// A number is out of its range.
+    #[error("{name} is {value}; it must be from {min} to {max}")]
+    Range {
+        /// Name of the field.
+        name: &'static str,
+        /// What was given.
+        value: u64,
+        /// Least value.
+        min: u64,
+        /// Largest value.
+        max: u64,
+    },
+}
+
+impl NodeConfig {
+    /// Reads a JSON file.
+    pub fn load(path: &Path) -> Result<NodeConfig, ConfigError> {
+        let fail = |error| ConfigError::Io {
+            path: path.to_path_buf(),
+            error,
+        };
+        let mut text = Vec::new();
+        let file = File::open(path).map_err(fail)?;
+        file.take(FILE_MAX + 1)
+            .read_to_end(&mut text)
+            .map_err(fail)?;
+        if text.len() as u64 > FILE_MAX {
+            return Err(ConfigError::TooLarge(path.to_path_buf()));
+        }
+        serde_json::from_slice(&text).map_err(|error| ConfigError::Format {
+            path: path.to_path_buf(),
+            error,
+        })
+    }
+
+    /// Checks every number against its limits.
+    pub fn validate(&self) -> Result<(), ConfigError> {
+        in_range("max_vms", self.max_vms as u64, 1, VMS_MAX as u64)?;
+        in_range("grace_ms", self.grace_ms, 0, GRACE_MAX_MS)
+    }
+}
+
+fn in_range(name: &'static str, value: u64, min: u64, max: u64) -> Result<(), ConfigError> {
+    if (min..=max).contains(&value) {
+        return Ok(());
+    }
+    Err(ConfigError::Range {
+        name,
+        value,
+        min,
+        max,
+    })
+}

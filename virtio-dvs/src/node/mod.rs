@@ -1,0 +1,15 @@
+//! A node: directory, fabric, event loop and control API put together.
+//!
+//! [`service::Node`] is what `dvs-node` runs; [`in_process::InProcess`] is the same inside a VMM
+//! that has no node named in its configuration.
+
+mod api;
+pub mod client;
+pub mod config;
+pub mod control;
+pub mod in_process;
+pub mod service;
+
+pub use config::NodeConfig;
+pub use in_process::InProcess;
+pub use service::{Control, Node, NodeError};

@@ -1,0 +1,343 @@
+//! A running node and what can be done with it.
+
+use crate::device::event_loop::{Loop, StartError};
+use crate::device::fabric::Fabric;
+use crate::device::remote::{Remote, Stopped};
+use crate::device::worker::{Worker, spawn_session};
+use crate::directory::local::{Local, StateFileError};
+use crate::directory::{Directory, DirectoryError};
+use crate::node::api::Api;
+use crate::node::config::{ConfigError, NodeConfig};
+use crate::node::control::{Attached, EndpointInfo, Info, Ping, PortCounts, PortInfo};
+use crate::socket::{Listener, SocketError};
+use crate::switch::{AttachError, PortId};
+use crate::vm::VmAttributes;
+use std::fs::DirBuilder;
+use std::io;
+use std::os::unix::fs::DirBuilderExt;
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+use thiserror::Error;
+
+/// Names the host's current boot.
+const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
+
+/// Why a node cannot be started, or does not do what it is asked.
+#[derive(Debug, Error)]
+pub enum NodeError {
+    /// The configuration is wrong.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// A path is missing.
+    #[error("{0} is not given; name it by a flag or in the configuration file")]
+    Missing(&'static str),
+    /// The directory of the sockets cannot be made.
+    #[error("cannot create the directory {path}: {error}")]
+    RunDir {
+        /// The directory.
+        path: PathBuf,
+        /// What the system says.
+        error: io::Error,
+    },
+    /// The boot cannot be told.
+    #[error("cannot read {BOOT_ID}: {0}")]
+    BootId(io::Error),
+    /// The state file cannot be used.
+    #[error(transparent)]
+    StateFile(#[from] StateFileError),
+    /// A socket cannot be listened on.
+    #[error(transparent)]
+    Socket(#[from] SocketError),
+    /// A connection within the process cannot be made.
+    #[error("cannot create a socket pair: {0}")]
+    SocketPair(io::Error),
+    /// The event loop or the API cannot be started.
+    #[error(transparent)]
+    Start(#[from] StartError),
+    /// The API cannot be started.
+    #[error("cannot start the control API: {0}")]
+    Api(io::Error),
+    /// The VM cannot be attached.
+    #[error(transparent)]
+    Attach(#[from] AttachError),
+    /// There is no such VM.
+    #[error("VM {0} is not attached to this node")]
+    NoVm(u32),
+    /// The node has stopped.
+    #[error(transparent)]
+    Stopped(#[from] Stopped),
+}
+
+/// What can be done with a running node. Cheap to copy.
+#[derive(Debug, Clone)]
+pub struct Control {
+    remote: Remote,
+    config: Arc<NodeConfig>,
+}
+
+impl Control {
+    /// Version and process.
+    pub fn ping(&self) -> Ping {
+        Ping {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            pid: std::process::id(),
+        }
+    }
+
+    /// About the node.
+    pub fn info(&self) -> Result<Info, NodeError> {
+        let count = |worker: &mut Worker| worker.fabric().switch().ports().count();
+        let vms = self.remote.ask(move |worker, done| done(count(worker)))?;
+        let Ping { version, pid } = self.ping();
+        Ok(Info {
+            version,
+            pid,
+            vms,
+            max_vms: self.config.max_vms,
+            run_dir: self.config.run_dir.clone(),
+            state_file: self.config.state_file.clone(),
+        })
+    }
+
+    /// Attaches a VM and listens for its VMM.
+    pub fn attach(&self, attributes: VmAttributes) -> Result<Attached, NodeError> {
+        let vm = attributes.vm;
+        let port = self.add_port(attributes)?;
+        let listened = self.listen(port, vm);
+        if listened.is_err() {
+            self.remote.run(move |worker| worker.detach(port))?;
+        }
+        Ok(Attached {
+            vm,
+            socket: listened?,
+        })
+    }
+
+    /// Detaches a VM: its VMM is cut off, its life is over, its endpoints are free.
+    pub fn detach(&self, vm: u32) -> Result<(), NodeError> {
+        let detach = move |worker: &mut Worker| {
+            let port = worker.fabric().switch().port_of(vm)?;
+            worker.detach(port);
+            Some(())
+        };
+        let found = self.remote.ask(move |worker, done| done(detach(worker)))?;
+        found.ok_or(NodeError::NoVm(vm))
+    }
+
+    /// All ports, in order of the VMs' ids.
+    pub fn ports(&self) -> Result<Vec<PortInfo>, NodeError> {
+        let ports = |worker: &mut Worker| {
+            let ids: Vec<_> = worker.fabric().switch().ports().collect();
+            let infos = ids.into_iter().filter_map(|id| port_info(worker, id));
+            infos.collect()
+        };
+        Ok(self.remote.ask(move |worker, done| done(ports(worker)))?)
+    }
+
+    /// All endpoints, by VM and number.
+    pub fn endpoints(&self) -> Result<Vec<EndpointInfo>, NodeError> {
+        let endpoints = |worker: &mut Worker| {
+            let switch = worker.fabric().switch();
+            let of_port = |id: PortId| {
+                let owner = switch.attributes(id).zip(switch.incarnation(id));
+                owner
+                    .into_iter()
+                    .flat_map(move |(attributes, incarnation)| {
+                        switch.endpoints(id).map(move |it| EndpointInfo {
+                            dcid: attributes.dcid,
+                            endpoint: it.number,
+                            generation: it.generation,
+                            vm: attributes.vm,
+                            incarnation,
+                        })
+                    })
+            };
+            switch.ports().flat_map(of_port).collect()
+        };
+        Ok(self
+            .remote
+            .ask(move |worker, done| done(endpoints(worker)))?)
+    }
+
+    /// What was counted, by VM.
+    pub fn counters(&self) -> Result<Vec<PortCounts>, NodeError> {
+        let counters = |worker: &mut Worker| {
+            let fabric = worker.fabric();
+            let of_port = |id| {
+                let vm = fabric.switch().attributes(id)?.vm;
+                let counters = fabric.counters(id)?;
+                Some(PortCounts { vm, counters })
+            };
+            fabric.switch().ports().filter_map(of_port).collect()
+        };
+        Ok(self
+            .remote
+            .ask(move |worker, done| done(counters(worker)))?)
+    }
+
+    /// Attaches a VM without a socket.
+    pub(super) fn add_port(&self, attributes: VmAttributes) -> Result<PortId, NodeError> {
+        let attached = self
+            .remote
+            .ask(|worker, done| worker.fabric().attach(attributes, done))?;
+        Ok(attached?)
+    }
+
+    /// Connects a VMM of the same process to a port.
+    pub(super) fn connect(&self, port: PortId, vm: u32) -> Result<UnixStream, NodeError> {
+        let (ours, theirs) = UnixStream::pair().map_err(NodeError::SocketPair)?;
+        spawn_session(ours, self.remote.clone(), port, vm)?;
+        Ok(theirs)
+    }
+
+    fn listen(&self, port: PortId, vm: u32) -> Result<PathBuf, NodeError> {
+        let directory = self
+            .config
+            .run_dir
+            .as_deref()
+            .ok_or(NodeError::Missing("the directory of the sockets (run_dir)"))?;
+        let path = directory.join(format!("vm-{vm}.sock"));
+        let listener = Listener::bind(&path)?;
+        self.remote
+            .run(move |worker| worker.listen(port, vm, listener))?;
+        Ok(path)
+    }
+}
+
+fn port_info(worker: &mut Worker, id: PortId) -> Option<PortInfo> {
+    let socket = worker.socket_path(id).map(Path::to_path_buf);
+    let fabric = worker.fabric();
+    let (connected, running) = (fabric.is_connected(id), fabric.is_running(id));
+    let switch = fabric.switch();
+    let attributes = switch.attributes(id)?;
+    Some(PortInfo {
+        vm: attributes.vm,
+        dcid: attributes.dcid,
+        dc: switch.dc(id)?.clone(),
+        limits: attributes.limits.clone(),
+        incarnation: switch.incarnation(id),
+        connected,
+        running,
+        endpoints: switch.endpoints(id).count(),
+        socket,
+    })
+}
+
+/// A running node. It ends when this is dropped; VMs keep their lives if there is a state file.
+#[derive(Debug)]
+pub struct Node {
+    control: Control,
+    // In this order: no request may come in for a loop that has ended.
+    _api: Option<Api>,
+    _loop: Loop,
+}
+
+impl Node {
+    /// Starts a node with a control API and sockets.
+    pub fn start(config: NodeConfig) -> Result<Node, NodeError> {
+        let run_dir = config
+            .run_dir
+            .as_deref()
+            .ok_or(NodeError::Missing("the directory of the sockets (run_dir)"))?;
+        create_run_dir(run_dir)?;
+        let path = config.api_socket.clone().ok_or(NodeError::Missing(
+            "the socket of the control API (api_socket)",
+        ))?;
+        let mut node = Node::start_loop(config)?;
+        for port in node.control.ports()? {
+            node.control.listen_again(&port)?;
+        }
+        let listener = Listener::bind(&path)?;
+        node._api = Some(Api::start(listener, node.control.clone()).map_err(NodeError::Api)?);
+        Ok(node)
+    }
+
+    /// Starts a node without a control API and without sockets.
+    pub(super) fn start_loop(config: NodeConfig) -> Result<Node, NodeError> {
+        config.validate()?;
+        let directory: Box<dyn Directory> = match &config.state_file {
+            None => Box::new(Local::in_memory()),
+            Some(path) => {
+                let boot = std::fs::read_to_string(BOOT_ID).map_err(NodeError::BootId)?;
+                Box::new(Local::with_state_file(path, boot.trim())?)
+            }
+        };
+        let fabric = Fabric::new(directory, config.max_vms)?;
+        let grace = Duration::from_millis(config.grace_ms);
+        let event_loop = Loop::start(fabric, grace, config.allow_unsealed_memory)?;
+        let control = Control {
+            remote: event_loop.remote().clone(),
+            config: Arc::new(config),
+        };
+        Ok(Node {
+            control,
+            _api: None,
+            _loop: event_loop,
+        })
+    }
+
+    /// What can be done with the node.
+    pub fn control(&self) -> &Control {
+        &self.control
+    }
+}
+
+impl Control {
+    /// Listens for the VMM of a VM that an earlier node served.
+    fn listen_again(&self, port: &PortInfo) -> Result<(), NodeError> {
+        let vm = port.vm;
+        let found = self
+            .remote
+            .ask(move |worker, done| done(worker.fabric().switch().port_of(vm)))?;
+        let id = found.ok_or(NodeError::NoVm(vm))?;
+        self.listen(id, vm).map(drop)
+    }
+}
+
+impl NodeError {
+    /// Whether the request is to blame and not the node.
+    pub(super) fn kind(&self) -> ErrorKind {
+        match self {
+            NodeError::NoVm(_)
+            | NodeError::Attach(AttachError::Directory(DirectoryError::NoVm(_))) => {
+                ErrorKind::NotFound
+            }
+            NodeError::Attach(AttachError::Attributes(_)) => ErrorKind::Wrong,
+            NodeError::Attach(AttachError::TooMany(_)) => ErrorKind::Conflict,
+            NodeError::Attach(AttachError::Directory(
+                DirectoryError::VmInUse(_) | DirectoryError::DcDiffers { .. },
+            )) => ErrorKind::Conflict,
+            NodeError::Stopped(_) => ErrorKind::Stopped,
+            _ => ErrorKind::Failed,
+        }
+    }
+}
+
+/// What kind of refusal an error is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum ErrorKind {
+    /// The request is wrong.
+    Wrong,
+    /// What it names is not there.
+    NotFound,
+    /// It does not fit to what is there.
+    Conflict,
+    /// The node has stopped.
+    Stopped,
+    /// The node could not do it.
+    Failed,
+}
+
+/// Makes the directory of the sockets, for this user only.
+fn create_run_dir(path: &Path) -> Result<(), NodeError> {
+    DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(path)
+        .map_err(|error| NodeError::RunDir {
+            path: path.to_path_buf(),
+            error,
+        })
+}

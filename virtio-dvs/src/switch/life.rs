@@ -1,0 +1,156 @@
+//! Lives of VMs: when one begins, when the guest drives its device, when it is over.
+
+use crate::directory::{DirectoryError, Owner, Request};
+use crate::frame::{Class, VM_NODE, kind, vm_and_incarnation};
+use crate::switch::{Action, Life, Pending, PortId, Switch};
+
+impl Switch {
+    /// A VMM has connected. A life that was restored goes on, otherwise a new one begins;
+    /// [`Action::Begun`] or [`Action::NotBegun`] follows.
+    pub fn connected(&mut self, id: PortId) {
+        let Some(port) = self.port_mut(id) else {
+            return;
+        };
+        port.connected = true;
+        match port.life {
+            Life::Alive(_) => self.actions.push_back(Action::Begun(id)),
+            Life::Over(_) => self.begin(id),
+            Life::Asked(_) => {}
+        }
+    }
+
+    /// The VMM has closed the connection: on one host that is the end of the VM.
+    pub fn disconnected(&mut self, id: PortId) {
+        self.stopped(id);
+        self.end_life(id);
+        if let Some(port) = self.port_mut(id) {
+            port.connected = false;
+        }
+    }
+
+    /// The guest has reset the device. If it was driving, its life is over and a new one begins;
+    /// [`Action::Begun`] or [`Action::NotBegun`] follows in any case.
+    pub fn reset(&mut self, id: PortId) {
+        let Some(port) = self.port_mut(id) else {
+            return;
+        };
+        if !port.driven && matches!(port.life, Life::Alive(_)) {
+            self.actions.push_back(Action::Begun(id));
+            return;
+        }
+        self.stopped(id);
+        self.end_life(id);
+        if self
+            .port(id)
+            .is_some_and(|port| matches!(port.life, Life::Over(_)))
+        {
+            self.begin(id);
+        }
+    }
+
+    /// All rings of the port are in use (again).
+    pub fn started(&mut self, id: PortId) {
+        let Some(port) = self.port_mut(id) else {
+            return;
+        };
+        port.running = true;
+        port.owed_all = false;
+        port.may_retry_unbound = true;
+        self.drive(id);
+        self.say_retry(id, VM_NODE);
+        for class in Class::ALL {
+            self.room(id, class);
+        }
+    }
+
+    /// A ring of the port is not in use any more.
+    pub fn stopped(&mut self, id: PortId) {
+        if let Some(port) = self.port_mut(id) {
+            port.running = false;
+        }
+    }
+
+    /// The life of the port's VM is over: its endpoints are free, and every VM of its DC that runs
+    /// is told. All of them, not only those that frames went to: a node that was started again does
+    /// not know those, and one of them may wait for a reply with nothing left to send. A VM that
+    /// does not run learns it from the RETRY(all) that it gets when it does.
+    pub(super) fn end_life(&mut self, id: PortId) {
+        let Some(port) = self.port_mut(id) else {
+            return;
+        };
+        let Life::Alive(incarnation) = port.life else {
+            return;
+        };
+        let (vm, dcid) = (port.attributes.vm, port.attributes.dcid);
+        port.clear();
+        port.life = Life::Over(incarnation);
+        let mut told = Vec::new();
+        for &other_id in self.by_vm.values() {
+            let Some(other) = self.ports.get_mut(other_id.0).and_then(Option::as_mut) else {
+                continue;
+            };
+            other.forget_port(id);
+            other.peers.remove(&vm);
+            if other.running && other_id != id && other.attributes.dcid == dcid {
+                told.push(other_id);
+            }
+        }
+        for other in told {
+            self.say(other, kind::GONE, vm_and_incarnation(vm, incarnation));
+        }
+        let owner = Owner { vm, incarnation };
+        self.ask(Request::End(owner), Pending::Nothing("end"));
+    }
+
+    /// Once the rings are in use, a reset ends this life.
+    fn drive(&mut self, id: PortId) {
+        let Some(port) = self
+            .port_mut(id)
+            .filter(|port| port.running && !port.driven)
+        else {
+            return;
+        };
+        if let Some(incarnation) = port.incarnation() {
+            port.driven = true;
+            let vm = port.attributes.vm;
+            let owner = Owner { vm, incarnation };
+            self.ask(Request::Driving(owner), Pending::Nothing("driving"));
+        }
+    }
+
+    fn begin(&mut self, id: PortId) {
+        let Some(port) = self.port_mut(id) else {
+            return;
+        };
+        port.life = Life::Asked(port.last_incarnation());
+        let vm = port.attributes.vm;
+        self.ask(Request::Begin { vm }, Pending::Begin(id, vm));
+    }
+
+    /// The directory has given a new life, or none.
+    pub(super) fn begun(&mut self, id: PortId, vm: u32, begun: Result<u32, DirectoryError>) {
+        // The port may have been detached, and its number used again, before the answer came.
+        let Some(port) = self.port_mut(id).filter(|port| port.attributes.vm == vm) else {
+            return;
+        };
+        match begun {
+            Ok(incarnation) => {
+                port.life = Life::Alive(incarnation);
+                if port.connected {
+                    self.drive(id);
+                    self.actions.push_back(Action::Begun(id));
+                } else {
+                    self.end_life(id);
+                }
+            }
+            Err(error) => {
+                port.life = Life::Over(port.last_incarnation());
+                self.actions.push_back(Action::NotBegun(id, error));
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "life_test.rs"]
+mod tests;

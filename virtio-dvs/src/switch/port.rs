@@ -1,0 +1,217 @@
+//! What the switch knows of one port.
+
+use crate::frame::{Class, Frame, kind, vm_and_incarnation};
+use crate::spec::DeviceConfig;
+use crate::switch::{PortId, dc_name};
+use crate::vm::{DcAttributes, VmAttributes};
+use std::collections::{BTreeMap, BTreeSet};
+use zerocopy::little_endian::U32;
+
+/// Ends of lives that are kept for one port until there is room to tell them.
+const OWED_GONE_MAX: usize = 128;
+
+/// The lower half.
+#[allow(clippy::cast_possible_truncation, reason = "that is what it is for")]
+const fn low(number: u64) -> u32 {
+    number as u32
+}
+
+/// Which life of its VM a port is in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Life {
+    /// The last one is over (0: there was none).
+    Over(u32),
+    /// The directory was asked for a new one; the last one is over.
+    Asked(u32),
+    /// This one.
+    Alive(u32),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Bound {
+    pub(super) generation: u32,
+    pub(super) nonce: u64,
+}
+
+/// An endpoint that a VM has bound.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct EndpointView {
+    /// Its number.
+    pub number: i32,
+    /// Its generation.
+    pub generation: u32,
+}
+
+#[derive(Debug)]
+pub(super) struct Port {
+    pub(super) attributes: VmAttributes,
+    pub(super) dc: DcAttributes,
+    pub(super) life: Life,
+    /// A VMM holds the connection, so that a life is wanted.
+    pub(super) connected: bool,
+    /// The rings are in use.
+    pub(super) running: bool,
+    /// They have been in use in this life.
+    pub(super) driven: bool,
+    pub(super) bound: BTreeMap<i32, Bound>,
+    /// Binds and other requests that the directory has not answered.
+    pub(super) binding: usize,
+    pub(super) asked: usize,
+    /// A request was turned away for too many of them.
+    pub(super) owed_busy: bool,
+    /// VMs of the same DC that frames were sent to.
+    pub(super) peers: BTreeSet<u32>,
+    /// Ports whose frames were dropped here, by class: RETRY when there is room.
+    pub(super) owed: [BTreeSet<PortId>; Class::ALL.len()],
+    /// Something that the node had to say was lost: RETRY(all) when there is room.
+    pub(super) owed_all: bool,
+    /// Lives whose end could not be told, by VM.
+    pub(super) owed_gone: BTreeMap<u32, u32>,
+    /// A frame was refused in this batch since its source endpoint is not bound.
+    pub(super) refused_unbound: bool,
+    /// RETRY may answer that; regained by frames that are carried and by control requests, so that
+    /// a guest that repeats itself is not answered for ever.
+    pub(super) may_retry_unbound: bool,
+    /// The last GONE said in this batch; the next frame to the same life needs none.
+    pub(super) said_gone: Option<u64>,
+}
+
+impl Port {
+    pub(super) fn new(attributes: VmAttributes, dc: DcAttributes) -> Port {
+        Port {
+            attributes,
+            dc,
+            life: Life::Over(0),
+            connected: false,
+            running: false,
+            driven: false,
+            bound: BTreeMap::new(),
+            binding: 0,
+            asked: 0,
+            owed_busy: false,
+            peers: BTreeSet::new(),
+            owed: Default::default(),
+            owed_all: false,
+            owed_gone: BTreeMap::new(),
+            refused_unbound: false,
+            may_retry_unbound: true,
+            said_gone: None,
+        }
+    }
+
+    /// Takes up a life that began before this node was started.
+    pub(super) fn restore(
+        &mut self,
+        incarnation: u32,
+        driven: bool,
+        endpoints: &[(i32, u32, u64)],
+    ) {
+        self.life = Life::Alive(incarnation);
+        self.driven = driven;
+        self.bound = endpoints
+            .iter()
+            .map(|&(number, generation, nonce)| (number, Bound { generation, nonce }))
+            .collect();
+    }
+
+    pub(super) fn incarnation(&self) -> Option<u32> {
+        match self.life {
+            Life::Alive(incarnation) => Some(incarnation),
+            Life::Over(_) | Life::Asked(_) => None,
+        }
+    }
+
+    pub(super) fn last_incarnation(&self) -> u32 {
+        match self.life {
+            Life::Alive(incarnation) | Life::Over(incarnation) | Life::Asked(incarnation) => {
+                incarnation
+            }
+        }
+    }
+
+    /// Whether that life of the VM is over for good.
+    pub(super) fn is_over(&self, incarnation: u32) -> bool {
+        match self.life {
+            Life::Alive(now) => incarnation < now,
+            Life::Over(last) | Life::Asked(last) => incarnation <= last,
+        }
+    }
+
+    /// Forgets all that belonged to the life that ended.
+    pub(super) fn clear(&mut self) {
+        self.driven = false;
+        self.bound.clear();
+        self.binding = 0;
+        self.asked = 0;
+        self.owed_busy = false;
+        self.peers.clear();
+        self.owed = Default::default();
+        self.owed_all = false;
+        self.owed_gone.clear();
+        self.refused_unbound = false;
+        self.may_retry_unbound = true;
+        self.said_gone = None;
+    }
+
+    pub(super) fn forget_port(&mut self, id: PortId) {
+        for owed in &mut self.owed {
+            owed.remove(&id);
+        }
+    }
+
+    /// Something that the node had to say found no room. An end is kept as long as there is place
+    /// for it: nobody else would tell it.
+    pub(super) fn lost(&mut self, frame: &Frame) {
+        let gone = frame.arg.get();
+        let (vm, incarnation) = (low(gone), low(gone >> u32::BITS));
+        if frame.kind == kind::GONE
+            && (self.owed_gone.len() < OWED_GONE_MAX || self.owed_gone.contains_key(&vm))
+        {
+            let owed = self.owed_gone.entry(vm).or_default();
+            *owed = incarnation.max(*owed);
+        } else {
+            self.owed_all = true;
+        }
+    }
+
+    pub(super) fn is_bound(&self, number: i32, generation: u32) -> bool {
+        self.bound
+            .get(&number)
+            .is_some_and(|bound| bound.generation == generation)
+    }
+
+    pub(super) fn may_talk_to(&self, vm: u32) -> bool {
+        self.peers.contains(&vm) || self.peers.len() < self.attributes.limits.max_peers as usize
+    }
+
+    /// Whether GONE for this life was not said in this batch yet.
+    pub(super) fn first_gone(&mut self, vm: u32, incarnation: u32) -> bool {
+        let gone = vm_and_incarnation(vm, incarnation);
+        self.said_gone.replace(gone) != Some(gone)
+    }
+
+    pub(super) fn endpoints(&self) -> impl Iterator<Item = EndpointView> + '_ {
+        self.bound.iter().map(|(&number, bound)| EndpointView {
+            number,
+            generation: bound.generation,
+        })
+    }
+
+    pub(super) fn config(&self) -> DeviceConfig {
+        let limit = |class: Class| u32::try_from(class.payload_max()).unwrap_or(u32::MAX);
+        DeviceConfig {
+            vm: self.attributes.vm.into(),
+            incarnation: self.last_incarnation().into(),
+            dcid: self.attributes.dcid.into(),
+            max_message: limit(Class::Message).into(),
+            max_bulk: limit(Class::Bulk).into(),
+            max_endpoints: self.attributes.limits.max_endpoints.into(),
+            max_peers: self.attributes.limits.max_peers.into(),
+            nr_tasks: self.dc.nr_tasks.into(),
+            nr_procs: self.dc.nr_procs.into(),
+            nr_sysprocs: self.dc.nr_sysprocs.into(),
+            reserved: [U32::ZERO; 2],
+            dc_name: dc_name(&self.dc.name),
+        }
+    }
+}

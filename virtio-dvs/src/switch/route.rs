@@ -1,0 +1,195 @@
+//! Frames: admission, routes, and who is owed a RETRY.
+
+use crate::frame::{Class, Frame, VM_NODE, class_of, is_request, kind, vm_and_incarnation};
+use crate::switch::port::Port;
+use crate::switch::{Drop, PortId, Switch, Verdict};
+use std::collections::BTreeMap;
+
+impl Switch {
+    /// A frame came from the guest of port `from`, on the queue of `class`, with `payload` bytes
+    /// behind its header.
+    pub fn frame(&mut self, from: PortId, header: &Frame, class: Class, payload: usize) -> Verdict {
+        match self.route(from, header, class, payload) {
+            Ok(to) => Verdict::Deliver(to),
+            Err(drop) => {
+                self.dropped(from, header, class, drop);
+                Verdict::Drop(drop)
+            }
+        }
+    }
+
+    /// A frame to be delivered from `from` to `to` found no room: RETRY is owed.
+    pub fn no_room(&mut self, from: PortId, to: PortId, class: Class) {
+        if let Some(port) = self.port_mut(to) {
+            port.owed[class.index()].insert(from);
+        }
+    }
+
+    /// A frame of the node found no room, or no ring in use. The end of a life is told later;
+    /// RETRY(all) stands for everything else.
+    pub fn node_frame_lost(&mut self, to: PortId, frame: &Frame) {
+        if let Some(port) = self.port_mut(to) {
+            port.lost(frame);
+        }
+    }
+
+    /// The receive ring of `class` of this port has room again.
+    pub fn room(&mut self, id: PortId, class: Class) {
+        let Some(port) = self.port_mut(id).filter(|port| port.running) else {
+            return;
+        };
+        let vm = port.attributes.vm;
+        let owed = std::mem::take(&mut port.owed[class.index()]);
+        let (mut owed_all, mut owed_gone) = (false, BTreeMap::new());
+        if class == Class::Message {
+            owed_all = std::mem::take(&mut port.owed_all);
+            owed_gone = std::mem::take(&mut port.owed_gone);
+        }
+        for (gone, incarnation) in owed_gone {
+            self.say(id, kind::GONE, vm_and_incarnation(gone, incarnation));
+        }
+        if owed_all {
+            self.say_retry(id, VM_NODE);
+        }
+        for sender in owed {
+            self.say_retry(sender, vm);
+        }
+    }
+
+    /// Whether anybody waits for room in this receive ring.
+    pub fn wants_room(&self, id: PortId, class: Class) -> bool {
+        self.port(id).is_some_and(|port| {
+            let said = port.owed_all || !port.owed_gone.is_empty();
+            (class == Class::Message && said) || !port.owed[class.index()].is_empty()
+        })
+    }
+
+    /// The frames of this port that were there have been handled.
+    pub fn batch_end(&mut self, id: PortId) {
+        let Some(port) = self.port_mut(id) else {
+            return;
+        };
+        port.said_gone = None;
+        let retry = std::mem::take(&mut port.refused_unbound) && port.may_retry_unbound;
+        if retry {
+            port.may_retry_unbound = false;
+            self.say_retry(id, VM_NODE);
+        }
+    }
+
+    fn route(
+        &mut self,
+        from: PortId,
+        header: &Frame,
+        class: Class,
+        payload: usize,
+    ) -> Result<PortId, Drop> {
+        check_form(header, class, payload)?;
+        let source = self.port(from).ok_or(Drop::ForgedSource)?;
+        check_source(source, header)?;
+        let to = self.destination(source, header)?;
+        self.admit(from, header)?;
+        let destination = self.port(to).ok_or(Drop::NoSuchVm)?;
+        let inc = header.dst_inc.get();
+        if destination.is_over(inc) {
+            return Err(Drop::DestinationOver);
+        }
+        if destination.incarnation() != Some(inc) {
+            return Err(Drop::DestinationNew);
+        }
+        if !destination.running {
+            return Err(Drop::NotRunning);
+        }
+        Ok(to)
+    }
+
+    fn destination(&self, source: &Port, header: &Frame) -> Result<PortId, Drop> {
+        let vm = header.dst_vm.get();
+        if vm == VM_NODE {
+            return Err(Drop::ToNode);
+        }
+        if vm == source.attributes.vm {
+            return Err(Drop::ToSelf);
+        }
+        let to = self.port_of(vm).ok_or(Drop::NoSuchVm)?;
+        let destination = self.port(to).ok_or(Drop::NoSuchVm)?;
+        if destination.attributes.dcid != source.attributes.dcid {
+            return Err(Drop::OtherDc);
+        }
+        Ok(to)
+    }
+
+    /// Counts the destination among the source's peers. Unnumbered frames do not make a peer: one
+    /// of them tells a VM that there is no room for it.
+    fn admit(&mut self, from: PortId, header: &Frame) -> Result<(), Drop> {
+        let vm = header.dst_vm.get();
+        let numbered = header.kind > kind::UNNUMBERED_LAST;
+        let source = self.port_mut(from).ok_or(Drop::ForgedSource)?;
+        source.may_retry_unbound = true;
+        if numbered {
+            if !source.may_talk_to(vm) {
+                return Err(Drop::PeerLimit);
+            }
+            source.peers.insert(vm);
+        }
+        Ok(())
+    }
+
+    /// What a dropped frame leaves behind.
+    fn dropped(&mut self, from: PortId, header: &Frame, class: Class, drop: Drop) {
+        let (vm, incarnation) = (header.dst_vm.get(), header.dst_inc.get());
+        match drop {
+            // A VM of another DC does not exist for this one.
+            Drop::NoSuchVm | Drop::OtherDc | Drop::DestinationOver => {
+                let first = |port: &mut Port| port.first_gone(vm, incarnation);
+                if self.port_mut(from).is_some_and(first) {
+                    self.say(from, kind::GONE, vm_and_incarnation(vm, incarnation));
+                }
+            }
+            Drop::DestinationNew | Drop::NotRunning => {
+                if let Some(to) = self.port_of(vm) {
+                    self.no_room(from, to, class);
+                }
+            }
+            Drop::UnboundSource => {
+                if let Some(port) = self.port_mut(from) {
+                    port.refused_unbound = true;
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+/// What can be seen from the header alone.
+fn check_form(header: &Frame, class: Class, payload: usize) -> Result<(), Drop> {
+    let stated = usize::try_from(header.len.get()).map_err(|_| Drop::Length)?;
+    if stated != payload || stated > class.payload_max() {
+        return Err(Drop::Length);
+    }
+    if header.reserved.get() != 0 {
+        return Err(Drop::Reserved);
+    }
+    if header.kind <= kind::NODE_LAST {
+        return Err(Drop::NodeKind);
+    }
+    match class_of(header.kind) {
+        None => Err(Drop::UnknownKind),
+        Some(right) if right != class => Err(Drop::WrongQueue),
+        Some(_) => Ok(()),
+    }
+}
+
+/// Whether the source is what the frame says.
+fn check_source(port: &Port, header: &Frame) -> Result<(), Drop> {
+    if header.src_vm.get() != port.attributes.vm {
+        return Err(Drop::ForgedSource);
+    }
+    if port.incarnation() != Some(header.src_inc.get()) {
+        return Err(Drop::SourceOver);
+    }
+    if is_request(header.kind) && !port.is_bound(header.src_ep.get(), header.src_gen.get()) {
+        return Err(Drop::UnboundSource);
+    }
+    Ok(())
+}

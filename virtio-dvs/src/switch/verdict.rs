@@ -1,0 +1,83 @@
+//! What becomes of a frame.
+
+use crate::switch::PortId;
+
+/// What becomes of a frame.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[must_use]
+pub enum Verdict {
+    /// Put it into the receive ring of this port; if there is no room, say so with
+    /// [`crate::switch::Switch::no_room`].
+    Deliver(PortId),
+    /// Drop it and count it.
+    Drop(Drop),
+}
+
+/// Declares the reasons with their names for counters.
+macro_rules! reasons {
+    ($($(#[$doc:meta])+ $variant:ident = $name:literal,)+) => {
+        /// Why a frame is dropped.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum Drop {
+            $($(#[$doc])+ $variant,)+
+        }
+
+        impl Drop {
+            /// All reasons.
+            pub const ALL: &'static [Drop] = &[$(Drop::$variant),+];
+
+            /// The reason's name among the counters.
+            pub const fn name(self) -> &'static str {
+                match self {
+                    $(Drop::$variant => $name,)+
+                }
+            }
+        }
+    };
+}
+
+reasons! {
+    /// The descriptor chain holds no frame: too short, too long, device-writable, outside memory.
+    Chain = "chain",
+    /// The stated length is not the length of the chain, or over the class's limit.
+    Length = "length",
+    /// A reserved field is not zero.
+    Reserved = "reserved",
+    /// A kind that only the node sends.
+    NodeKind = "node_kind",
+    /// A kind that nobody knows.
+    UnknownKind = "unknown_kind",
+    /// A kind that belongs on the other queue.
+    WrongQueue = "wrong_queue",
+    /// The source is not this VM.
+    ForgedSource = "forged_source",
+    /// The source is not this life of the VM.
+    SourceOver = "source_over",
+    /// The source endpoint is not bound by this VM.
+    UnboundSource = "unbound_source",
+    /// The destination is the node.
+    ToNode = "to_node",
+    /// The destination is the sender.
+    ToSelf = "to_self",
+    /// The destination belongs to another DC.
+    OtherDc = "other_dc",
+    /// There is no such VM.
+    NoSuchVm = "no_such_vm",
+    /// That life of the destination is over.
+    DestinationOver = "destination_over",
+    /// That life of the destination has not begun.
+    DestinationNew = "destination_new",
+    /// The VM talks to as many VMs as it may.
+    PeerLimit = "peer_limit",
+    /// The destination's rings are not in use.
+    NotRunning = "not_running",
+    /// The destination's receive ring has no room.
+    NoRoom = "no_room",
+}
+
+impl Drop {
+    /// Position in an array with one element for each reason.
+    pub const fn index(self) -> usize {
+        self as usize
+    }
+}

@@ -1,0 +1,221 @@
+//! The command line of `dvs-vmm`, translated into the one configuration schema.
+
+use std::path::PathBuf;
+
+use clap::Parser;
+use serde_json::{Map, Value, json};
+
+use super::config::{ConfigError, VmConfig};
+
+/// Largest configuration file in bytes.
+const MAX_CONFIG: u64 = 1 << 20;
+
+/// Runs one virtual machine on KVM, with a virtio-dvs device.
+///
+/// With --config or --kernel the machine boots at once; flags override the file. With --api-socket alone the VMM waits
+/// for vm.create and vm.boot.
+#[derive(Clone, Debug, Parser)]
+#[command(name = "dvs-vmm", version)]
+pub struct Flags {
+    /// Configuration file (JSON, the schema of vm.create)
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Serve the REST API on this Unix socket
+    #[arg(long, value_name = "PATH")]
+    pub api_socket: Option<PathBuf>,
+    /// Kernel: a bzImage or an ELF file
+    #[arg(long, value_name = "FILE")]
+    pub kernel: Option<String>,
+    /// Initial RAM disk
+    #[arg(long, value_name = "FILE")]
+    pub initramfs: Option<String>,
+    /// Kernel command line
+    #[arg(long, value_name = "TEXT")]
+    pub cmdline: Option<String>,
+    /// Processors, as boot=N
+    #[arg(long, value_name = "boot=N")]
+    pub cpus: Option<String>,
+    /// Memory, as size=N with K, M, G or T (powers of 1024)
+    #[arg(long, value_name = "size=N")]
+    pub memory: Option<String>,
+    /// First serial port (ttyS0): tty, off, null, file=PATH or socket=PATH
+    #[arg(long, value_name = "MODE")]
+    pub serial: Option<String>,
+    /// Second serial port (ttyS1): tty, off, null, file=PATH or socket=PATH
+    #[arg(long, value_name = "MODE")]
+    pub console: Option<String>,
+    /// The virtio-dvs device: socket=PATH of a node, or vm=N,dcid=N for a node in this process
+    #[arg(long, value_name = "OPTIONS")]
+    pub dvs: Option<String>,
+    /// What to log on standard error: error, warn, info, debug or trace
+    #[arg(long, value_name = "LEVEL", default_value = "warn")]
+    pub log_level: tracing::Level,
+}
+
+/// Why the command line is refused.
+#[derive(Debug, thiserror::Error)]
+pub enum FlagsError {
+    /// A flag has a value that it cannot have.
+    #[error("--{flag} {value}: {reason}")]
+    Flag {
+        /// The flag.
+        flag: &'static str,
+        /// What was given.
+        value: String,
+        /// What would be right.
+        reason: String,
+    },
+    /// The configuration file cannot be used.
+    #[error("cannot read the configuration {path:?}: {reason}")]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        reason: String,
+    },
+    /// A value of the resulting configuration is wrong.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+}
+
+impl Flags {
+    /// The machine that the file and the flags describe; `None` where there is neither.
+    pub fn vm_config(&self) -> Result<Option<VmConfig>, FlagsError> {
+        let mut tree = match &self.config {
+            Some(path) => read(path)?,
+            None => Map::new(),
+        };
+        self.apply(&mut tree)?;
+        if tree.is_empty() && self.config.is_none() {
+            return Ok(None);
+        }
+        Ok(Some(VmConfig::from_json(
+            Value::Object(tree).to_string().as_bytes(),
+        )?))
+    }
+
+    fn apply(&self, tree: &mut Map<String, Value>) -> Result<(), FlagsError> {
+        let payload = [
+            ("kernel", &self.kernel),
+            ("initramfs", &self.initramfs),
+            ("cmdline", &self.cmdline),
+        ];
+        let given = payload
+            .iter()
+            .filter_map(|(field, value)| Some(((*field).to_owned(), json!(value.as_ref()?))));
+        match tree.get_mut("payload") {
+            Some(Value::Object(section)) => section.extend(given),
+            // What is no object is left as it is, to be refused with the name of its field.
+            Some(_) => {}
+            None if payload.iter().any(|(_, value)| value.is_some()) => {
+                tree.insert("payload".into(), Value::Object(given.collect()));
+            }
+            None => {}
+        }
+        if let Some(text) = &self.cpus {
+            let boot = one(text, "boot").and_then(|n| n.parse::<u64>().ok());
+            let boot = boot.ok_or_else(|| wrong("cpus", text, "write it as boot=N"))?;
+            tree.insert("cpus".into(), json!({ "boot_vcpus": boot }));
+        }
+        if let Some(text) = &self.memory {
+            let size = one(text, "size").and_then(bytes);
+            let size = size
+                .ok_or_else(|| wrong("memory", text, "write it as size=N, size=NM or size=NG"))?;
+            tree.insert("memory".into(), json!({ "size": size }));
+        }
+        for (flag, value) in [("serial", &self.serial), ("console", &self.console)] {
+            if let Some(text) = value {
+                tree.insert(flag.into(), console(flag, text)?);
+            }
+        }
+        if let Some(text) = &self.dvs {
+            tree.insert("dvs".into(), dvs(text)?);
+        }
+        Ok(())
+    }
+}
+
+fn wrong(flag: &'static str, value: &str, reason: &str) -> FlagsError {
+    FlagsError::Flag {
+        flag,
+        value: value.into(),
+        reason: reason.into(),
+    }
+}
+
+fn read(path: &PathBuf) -> Result<Map<String, Value>, FlagsError> {
+    let error = |reason: String| FlagsError::File {
+        path: path.clone(),
+        reason,
+    };
+    let size = std::fs::metadata(path)
+        .map_err(|e| error(e.to_string()))?
+        .len();
+    if size > MAX_CONFIG {
+        return Err(error(format!(
+            "it has {size} bytes, more than {MAX_CONFIG}"
+        )));
+    }
+    let text = std::fs::read(path).map_err(|e| error(e.to_string()))?;
+    // The file alone need not be complete, but what it has must be JSON; the fields are checked with the flags'.
+    serde_json::from_slice(&text).map_err(|e| error(format!("it is no JSON object: {e}")))
+}
+
+/// The value of `key=value`, where that is all there is.
+fn one<'a>(text: &'a str, key: &str) -> Option<&'a str> {
+    text.strip_prefix(key)?
+        .strip_prefix('=')
+        .filter(|v| !v.contains(','))
+}
+
+/// A number of bytes with an optional binary unit.
+fn bytes(text: &str) -> Option<u64> {
+    let (number, unit) = match text.char_indices().next_back()? {
+        (at, 'K') => (text.get(..at)?, 1 << 10),
+        (at, 'M') => (text.get(..at)?, 1 << 20),
+        (at, 'G') => (text.get(..at)?, 1 << 30),
+        (at, 'T') => (text.get(..at)?, 1 << 40),
+        _ => (text, 1),
+    };
+    number.parse::<u64>().ok()?.checked_mul(unit)
+}
+
+fn console(flag: &'static str, text: &str) -> Result<Value, FlagsError> {
+    match text.split_once('=') {
+        None if text == "tty" => Ok(json!({ "mode": "Tty" })),
+        None if text == "off" => Ok(json!({ "mode": "Off" })),
+        None if text == "null" => Ok(json!({ "mode": "Null" })),
+        Some(("file", path)) => Ok(json!({ "mode": "File", "file": path })),
+        Some(("socket", path)) => Ok(json!({ "mode": "Socket", "socket": path })),
+        _ => Err(wrong(
+            flag,
+            text,
+            "write tty, off, null, file=PATH or socket=PATH",
+        )),
+    }
+}
+
+fn dvs(text: &str) -> Result<Value, FlagsError> {
+    const FORM: &str = "write socket=PATH, or vm=N,dcid=N";
+    let mut tree = Map::new();
+    for part in text.split(',') {
+        let value = match part.split_once('=') {
+            Some(("socket", path)) => ("socket", json!(path)),
+            Some((key @ ("vm" | "dcid"), number)) => (
+                key,
+                json!(
+                    number
+                        .parse::<u32>()
+                        .map_err(|_| wrong("dvs", text, FORM))?
+                ),
+            ),
+            _ => return Err(wrong("dvs", text, FORM)),
+        };
+        tree.insert(value.0.into(), value.1);
+    }
+    Ok(Value::Object(tree))
+}
+
+#[cfg(test)]
+#[path = "flags_test.rs"]
+mod tests;

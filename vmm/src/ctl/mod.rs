@@ -1,0 +1,8 @@
+//! `dvsctl`: by command line what the REST interfaces of the VMM and of the node offer.
+
+pub mod args;
+pub mod client;
+mod run;
+mod table;
+
+pub use run::run;

@@ -1,0 +1,149 @@
+//! Commands to requests, answers to text.
+
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+
+use clap::CommandFactory;
+use serde_json::{Map, Value, json};
+
+use super::args::{Attach, Cli, Command, VmCommand, VmmCommand};
+use super::client::{Client, ClientError};
+use super::table;
+
+/// Largest configuration in bytes.
+const MAX_CONFIG: u64 = 1 << 20;
+
+/// Why a command failed.
+#[derive(Debug, thiserror::Error)]
+pub enum CtlError {
+    /// The server.
+    #[error(transparent)]
+    Client(#[from] ClientError),
+    /// Which server?
+    #[error("this command is for {server}: give its socket by {flag} PATH")]
+    NoSocket {
+        /// The kind of server.
+        server: &'static str,
+        /// The flag that is missing.
+        flag: &'static str,
+    },
+    /// The configuration cannot be read.
+    #[error("cannot read the configuration {path:?}: {reason}")]
+    Config {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        reason: String,
+    },
+    /// Nobody takes the output.
+    #[error("cannot print: {0}")]
+    Print(#[from] io::Error),
+}
+
+/// Does what the command line asks and prints the answer to `out`.
+pub fn run(cli: &Cli, out: &mut dyn Write) -> Result<(), CtlError> {
+    let answer = match &cli.command {
+        Command::Completion { shell } => {
+            clap_complete::generate(*shell, &mut Cli::command(), "dvsctl", out);
+            return Ok(());
+        }
+        Command::Vm(command) => vm(&vmm_client(cli)?, command)?,
+        Command::Vmm(VmmCommand::Ping) => Some(vmm_client(cli)?.get("vmm.ping")?),
+        Command::Vmm(VmmCommand::Shutdown) => vmm_client(cli)?.put("vmm.shutdown", None)?,
+        command => node(&node_client(cli)?, command)?,
+    };
+    match answer {
+        // An order that was carried out says nothing, or as JSON an empty object.
+        None if cli.json => writeln!(out, "{{}}")?,
+        None => {}
+        Some(answer) if cli.json => writeln!(out, "{answer:#}")?,
+        Some(answer) => write!(out, "{}", table::render(&answer))?,
+    }
+    Ok(())
+}
+
+fn vmm_client(cli: &Cli) -> Result<Client, CtlError> {
+    let path = cli.api_socket.as_deref();
+    Ok(Client::new(path.ok_or(CtlError::NoSocket {
+        server: "a VMM",
+        flag: "--api-socket",
+    })?))
+}
+
+fn node_client(cli: &Cli) -> Result<Client, CtlError> {
+    let path = cli.node.as_deref();
+    Ok(Client::new(path.ok_or(CtlError::NoSocket {
+        server: "a node",
+        flag: "--node",
+    })?))
+}
+
+fn vm(client: &Client, command: &VmCommand) -> Result<Option<Value>, CtlError> {
+    let name = match command {
+        VmCommand::Create { config } => return Ok(client.put("vm.create", Some(&read(config)?))?),
+        VmCommand::Info => return Ok(Some(client.get("vm.info")?)),
+        VmCommand::Counters => return Ok(Some(client.get("vm.counters")?)),
+        VmCommand::Boot => "vm.boot",
+        VmCommand::Pause => "vm.pause",
+        VmCommand::Resume => "vm.resume",
+        VmCommand::Shutdown => "vm.shutdown",
+        VmCommand::Reboot => "vm.reboot",
+        VmCommand::PowerButton => "vm.power-button",
+        VmCommand::Delete => "vm.delete",
+    };
+    Ok(client.put(name, None)?)
+}
+
+fn node(client: &Client, command: &Command) -> Result<Option<Value>, CtlError> {
+    let name = match command {
+        Command::Attach(attach) => return Ok(client.put("vm.attach", Some(&attributes(attach)))?),
+        Command::Detach { vm } => return Ok(client.put("vm.detach", Some(&json!({ "vm": vm })))?),
+        Command::Ports => "ports",
+        Command::Endpoints => "endpoints",
+        Command::Counters => "counters",
+        Command::Ping => "node.ping",
+        _ => "node.info",
+    };
+    Ok(Some(client.get(name)?))
+}
+
+/// The node's form of a VM to attach; limits that are not given are the node's defaults.
+fn attributes(attach: &Attach) -> Value {
+    let limits = [
+        ("max_endpoints", attach.max_endpoints),
+        ("max_peers", attach.max_peers),
+        ("rate", attach.rate),
+    ];
+    let limits: Map<_, _> = limits
+        .into_iter()
+        .filter_map(|(name, value)| Some((name.to_owned(), json!(value?))))
+        .collect();
+    let mut body = json!({ "vm": attach.vm, "dcid": attach.dcid });
+    if let (false, Some(body)) = (limits.is_empty(), body.as_object_mut()) {
+        body.insert("limits".into(), Value::Object(limits));
+    }
+    body
+}
+
+fn read(path: &Path) -> Result<Value, CtlError> {
+    let error = |reason: String| CtlError::Config {
+        path: path.to_owned(),
+        reason,
+    };
+    let mut text = Vec::new();
+    let limit = MAX_CONFIG + 1;
+    let result = if path == Path::new("-") {
+        io::stdin().lock().take(limit).read_to_end(&mut text)
+    } else {
+        std::fs::File::open(path).and_then(|file| file.take(limit).read_to_end(&mut text))
+    };
+    result.map_err(|e| error(e.to_string()))?;
+    if text.len() as u64 > MAX_CONFIG {
+        return Err(error(format!("it has more than {MAX_CONFIG} bytes")));
+    }
+    serde_json::from_slice(&text).map_err(|e| error(format!("it is not JSON: {e}")))
+}
+
+#[cfg(test)]
+#[path = "run_test.rs"]
+mod tests;

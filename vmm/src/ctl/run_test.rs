@@ -1,0 +1,84 @@
+use clap::Parser;
+
+use super::*;
+
+fn cli(args: &[&str]) -> Cli {
+    Cli::try_parse_from(std::iter::once("dvsctl").chain(args.iter().copied())).unwrap()
+}
+
+fn error(args: &[&str]) -> String {
+    run(&cli(args), &mut Vec::new()).unwrap_err().to_string()
+}
+
+#[test]
+fn a_missing_socket_says_which_flag() {
+    assert!(error(&["vm", "info"]).contains("--api-socket"));
+    assert!(error(&["ports"]).contains("--node"));
+}
+
+#[test]
+fn an_absent_server_is_named() {
+    let text = error(&["--node", "/nowhere/node.sock", "ports"]);
+    assert!(text.contains("/nowhere/node.sock"), "{text}");
+}
+
+#[test]
+fn a_wrong_configuration_is_named() {
+    let text = error(&["--api-socket", "/a", "vm", "create", "/nowhere/vm.json"]);
+    assert!(text.contains("/nowhere/vm.json"), "{text}");
+}
+
+#[test]
+fn limits_are_sent_only_where_given() {
+    let attach = |args: &[&str]| match cli(args).command {
+        Command::Attach(attach) => attributes(&attach),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(
+        attach(&["attach", "--vm", "7"]),
+        json!({"vm": 7, "dcid": 0})
+    );
+    assert_eq!(
+        attach(&["attach", "--vm", "7", "--dcid", "2", "--rate", "9"]),
+        json!({"vm": 7, "dcid": 2, "limits": {"rate": 9}})
+    );
+}
+
+#[test]
+fn completion_knows_the_commands() {
+    let mut out = Vec::new();
+    run(&cli(&["completion", "bash"]), &mut out).unwrap();
+    assert!(String::from_utf8(out).unwrap().contains("power-button"));
+}
+
+#[test]
+fn the_node_answers_in_tables_and_in_json() {
+    let folder = tempfile::tempdir().unwrap();
+    let api = folder.path().join("node.sock");
+    let node = virtio_dvs::node::NodeConfig {
+        api_socket: Some(api.clone()),
+        run_dir: Some(folder.path().to_owned()),
+        ..Default::default()
+    };
+    let _node = virtio_dvs::node::Node::start(node).unwrap();
+    let ask = |args: &[&str]| {
+        let mut out = Vec::new();
+        let args = [&["--node", api.to_str().unwrap()], args].concat();
+        run(&cli(&args), &mut out).map(|()| String::from_utf8(out).unwrap())
+    };
+    assert!(
+        ask(&["attach", "--vm", "3", "--dcid", "1"])
+            .unwrap()
+            .contains("vm-3.sock")
+    );
+    assert!(ask(&["attach", "--vm", "0"]).is_err());
+    let ports: Value = serde_json::from_str(&ask(&["ports", "--json"]).unwrap()).unwrap();
+    assert_eq!((&ports[0]["vm"], &ports[0]["dcid"]), (&json!(3), &json!(1)));
+    assert!(ask(&["ports"]).unwrap().starts_with("connected"));
+    assert_eq!(ask(&["endpoints"]).unwrap(), "none\n");
+    assert!(ask(&["counters"]).unwrap().contains("vm"));
+    assert!(ask(&["info"]).unwrap().contains("max_vms"));
+    assert!(ask(&["ping"]).unwrap().contains("version"));
+    assert_eq!(ask(&["detach", "--vm", "3"]).unwrap(), "");
+    assert!(ask(&["detach", "--vm", "3"]).is_err());
+}

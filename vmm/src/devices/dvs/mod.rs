@@ -1,0 +1,18 @@
+//! virtio-dvs as a vhost-user front-end: the node carries the frames, the VMM only introduces guest and node.
+//!
+//! ```text
+//!            open, handshake             DRIVER_OK
+//!   absent ───────────────────▶ connected ─────────▶ running ──┐
+//!     ▲                             ▲  ◀──── reset ────┘       │ node dies
+//!     │                             │                          ▼
+//!   (boot fails)                    └───── node is back ──── waiting (the guest runs on)
+//! ```
+
+mod backend;
+mod device;
+mod event_handler;
+mod node;
+
+pub use device::Dvs;
+pub use event_handler::NodeHandler;
+pub use node::{NodeError, NodeLink};

@@ -1,0 +1,9 @@
+//! Virtual CPUs: what the guest sees of them, their start state, and the threads that run them.
+
+pub mod cpuid;
+pub mod regs;
+pub mod stats;
+pub mod thread;
+
+/// Most vCPUs of a machine: local APIC ids above 254 would need x2APIC tables.
+pub const MAX_VCPUS: u8 = 64;

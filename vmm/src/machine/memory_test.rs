@@ -1,0 +1,37 @@
+use vm_memory::{Bytes, GuestAddress, GuestMemoryBackend, GuestMemoryRegion};
+
+use super::*;
+
+#[test]
+fn small_memory_is_one_region_with_a_file() {
+    let memory = create(16 << 20).unwrap();
+    assert_eq!(memory.num_regions(), 1);
+    let region = memory.iter().next().unwrap();
+    assert_eq!(region.len(), 16 << 20);
+    assert_eq!(region.file_offset().unwrap().start(), 0);
+    memory.write_obj(0x55u8, GuestAddress(0x1234)).unwrap();
+    assert_eq!(memory.read_obj::<u8>(GuestAddress(0x1234)).unwrap(), 0x55);
+}
+
+#[test]
+fn large_memory_goes_around_the_hole() {
+    let memory = create(4 << 30).unwrap();
+    let regions: Vec<_> = memory.iter().map(|r| (r.start_addr().0, r.len())).collect();
+    assert_eq!(
+        regions,
+        [(0, layout::LOW_RAM_END), (layout::HIGH_RAM_START, 1 << 30)]
+    );
+    assert!(!memory.address_in_range(GuestAddress(layout::PCI_ECAM)));
+}
+
+#[test]
+fn the_file_cannot_be_shrunk_under_the_guest() {
+    let file = memory_file(1 << 20).unwrap();
+    assert!(file.set_len(4096).is_err());
+    assert!(file.set_len(2 << 20).is_err());
+}
+
+#[test]
+fn an_impossible_size_is_an_error() {
+    assert!(create(1 << 62).is_err());
+}

@@ -1,0 +1,251 @@
+//! The emulated machine: a host with KVM where this machine has none that runs stock kernels.
+//!
+//! QEMU emulates an AMD processor with SVM; Debian's cloud kernel runs on it from an initramfs.
+//! The job's standard output comes back as QEMU's own; files below /run/logs as an archive.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, Result};
+
+use crate::command;
+use crate::image::{Image, base};
+use crate::initramfs::{Archive, join};
+use crate::packages;
+use crate::programs;
+use crate::stamp::{Inputs, when_changed};
+use crate::workspace::Workspace;
+
+/// What the machine loads: KVM, its ports to us, and what hosts and peers need.
+const MODULES: &[&str] = &[
+    "kvm-amd",
+    "virtio_pci",
+    "virtio_console",
+    "tun",
+    "bridge",
+    "veth",
+    "vhost_net",
+    "vhost_vsock",
+];
+/// Two processors, as most continuous integration machines have.
+const PROCESSORS: &str = "2";
+/// Room for four guests, QEMU and the archives.
+const MEMORY_MIB: &str = "6144";
+/// Where our programs and the guest image are in the machine.
+pub const HOME: &str = "/opt/dvs";
+
+/// QEMU and what it reads when it starts a guest from a kernel file.
+const PEER_PROGRAMS: &[&str] = &["/usr/bin/qemu-system-x86_64", "/usr/sbin/ip"];
+const PEER_FILES: &[&str] = &[
+    "/usr/share/seabios/bios-256k.bin",
+    "/usr/share/qemu/linuxboot_dma.bin",
+    "/usr/share/qemu/kvmvapic.bin",
+];
+
+/// What the machine shall do.
+#[derive(Debug, Default)]
+pub struct Job {
+    /// A shell script.
+    pub script: String,
+    /// Further files: absolute path there, path here.
+    pub files: Vec<(String, PathBuf)>,
+    /// Give the script the terminal.
+    pub interactive: bool,
+    /// Have QEMU there too.
+    pub peers: bool,
+}
+
+/// The machine, ready to be booted.
+#[derive(Debug)]
+pub struct Machine<'a> {
+    image: &'a Image,
+    dir: PathBuf,
+    system: PathBuf,
+    peers: PathBuf,
+}
+
+impl<'a> Machine<'a> {
+    /// Makes what is missing or out of date.
+    pub fn up_to_date(workspace: &Workspace, image: &'a Image) -> Result<Self> {
+        packages::require(packages::FOR_MACHINE)?;
+        let dir = workspace.image_dir();
+        let init = workspace.source("resources/image/machine-init.sh");
+        let system = dir.join("machine.cpio");
+        let inputs = Inputs::default()
+            .word(image.kernel.release())
+            .word(&MODULES.join(" "))
+            .path(&init)?;
+        when_changed(&system, inputs, || {
+            let mut archive = Archive::create(&system)?;
+            base(&mut archive, &image.kernel, MODULES, &[], &init)?;
+            archive.finish()
+        })?;
+        Ok(Self {
+            image,
+            system,
+            peers: dir.join("machine-peers.cpio"),
+            dir,
+        })
+    }
+
+    /// The command that boots the machine and runs the job; its standard output is the job's.
+    ///
+    /// `run` is an empty directory for this boot, `log` gets the machine's console and
+    /// `logs` the archive of what the job left in /run/logs.
+    pub fn command(&self, job: &Job, run: &Path, log: &Path, logs: &Path) -> Result<Command> {
+        let own = run.join("job.cpio");
+        self.pack_job(job, &own)?;
+        let initramfs = run.join("initramfs.cpio");
+        if job.peers {
+            self.pack_peers()?;
+            join(&[&self.system, &self.peers, &own], &initramfs)?;
+        } else {
+            join(&[&self.system, &own], &initramfs)?;
+        }
+        fs::remove_file(&own)?;
+        let mut qemu = Command::new("qemu-system-x86_64");
+        qemu.args([
+            "-nodefaults",
+            "-no-user-config",
+            "-no-reboot",
+            "-display",
+            "none",
+        ]);
+        qemu.args(["-accel", "tcg,thread=multi", "-cpu", "max,+svm,+npt"]);
+        qemu.args(["-smp", PROCESSORS, "-m", MEMORY_MIB]);
+        qemu.arg("-kernel")
+            .arg(self.image.kernel.bz_image())
+            .arg("-initrd")
+            .arg(initramfs);
+        qemu.args(["-append", "console=ttyS0 quiet panic=-1"]);
+        qemu.args(["-device", "virtio-serial-pci"]);
+        if job.interactive {
+            qemu.args(["-serial", "mon:stdio"]);
+        } else {
+            qemu.stdin(Stdio::null());
+            qemu.args(["-serial", &format!("file:{}", log.display())]);
+            qemu.args(["-chardev", "file,id=events,path=/dev/stdout"]);
+            qemu.args(["-device", "virtserialport,chardev=events,name=events"]);
+            qemu.args(["-chardev", &format!("file,id=logs,path={}", logs.display())]);
+            qemu.args(["-device", "virtserialport,chardev=logs,name=logs"]);
+        }
+        Ok(qemu)
+    }
+
+    /// The script, the host's programs with their libraries, and the guest image.
+    fn pack_job(&self, job: &Job, into: &Path) -> Result<()> {
+        let mut archive = Archive::create(into)?;
+        archive.text("/job", 0o755, &job.script)?;
+        if job.interactive {
+            archive.text("/interactive", 0o644, "")?;
+        }
+        archive.file(&format!("{HOME}/vmlinuz"), &self.image.kernel.bz_image())?;
+        archive.file(&format!("{HOME}/initramfs"), &self.image.initramfs)?;
+        let mut libraries = Libraries::default();
+        for (name, source) in &job.files {
+            let elf = is_elf(source)?;
+            let file = if elf {
+                programs::stripped(source, &self.dir.join("host"))?
+            } else {
+                source.clone()
+            };
+            archive.file(name, &file)?;
+            if elf {
+                libraries.add(&mut archive, source)?;
+            }
+        }
+        archive.finish()
+    }
+
+    fn pack_peers(&self) -> Result<()> {
+        packages::require(packages::FOR_PEERS)?;
+        let mut inputs = Inputs::default().word("1");
+        for file in PEER_PROGRAMS.iter().chain(PEER_FILES) {
+            inputs = inputs.path(&fs::canonicalize(file)?)?;
+        }
+        when_changed(&self.peers, inputs, || {
+            eprintln!("packing QEMU for the peers' guests");
+            let mut archive = Archive::create(&self.peers)?;
+            let mut libraries = Libraries::default();
+            for program in PEER_PROGRAMS {
+                archive.file(program, Path::new(program))?;
+                libraries.add(&mut archive, Path::new(program))?;
+            }
+            for file in PEER_FILES {
+                archive.file(file, Path::new(file))?;
+            }
+            archive.finish()
+        })?;
+        Ok(())
+    }
+}
+
+/// Shared libraries, each added once.
+#[derive(Debug, Default)]
+struct Libraries(BTreeSet<String>);
+
+impl Libraries {
+    fn add(&mut self, archive: &mut Archive, program: &Path) -> Result<()> {
+        for library in programs::libraries(program)? {
+            if self.0.insert(library.clone()) {
+                archive.file(&library, Path::new(&library))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn is_elf(path: &Path) -> Result<bool> {
+    let mut magic = [0; 4];
+    let mut file =
+        fs::File::open(path).with_context(|| format!("{} cannot be read", path.display()))?;
+    let read = std::io::Read::read(&mut file, &mut magic)?;
+    Ok(read == magic.len() && &magic == b"\x7fELF")
+}
+
+/// The host's programs and where they are in the machine.
+pub fn host_files(programs: &Path) -> Vec<(String, PathBuf)> {
+    programs::HOST_PROGRAMS
+        .iter()
+        .map(|name| (format!("{HOME}/bin/{name}"), programs.join(name)))
+        .collect()
+}
+
+/// Whether this machine's own KVM can run a stock kernel.
+pub fn native() -> bool {
+    let Ok(cpu) = fs::read_to_string("/proc/cpuinfo") else {
+        return false;
+    };
+    let flags = cpu
+        .lines()
+        .find(|line| line.starts_with("flags"))
+        .unwrap_or_default();
+    let virtualization = flags
+        .split_whitespace()
+        .any(|flag| flag == "vmx" || flag == "svm");
+    virtualization
+        && fs::OpenOptions::new()
+            .read(true)
+            .write(true)
+            .open("/dev/kvm")
+            .is_ok()
+}
+
+/// Unpacks the archive of a job's logs.
+pub fn unpack_logs(archive: &Path, into: &Path) -> Result<()> {
+    if fs::metadata(archive).map_or(0, |metadata| metadata.len()) == 0 {
+        return Ok(());
+    }
+    fs::create_dir_all(into)?;
+    command::run(
+        Command::new("tar")
+            .arg("-x")
+            .arg("-f")
+            .arg(archive)
+            .arg("-C")
+            .arg(into),
+    )
+    .map(|_| ())
+}
