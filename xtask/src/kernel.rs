@@ -30,7 +30,9 @@ impl Kernel {
         let release_file = root.join("release");
         // The headers name their own place, so a moved tree is unpacked again.
         let inputs = Inputs::default().word("2").word(&root.to_string_lossy());
-        when_changed(&release_file, inputs, || unpack(dir, &root, &release_file))?;
+        when_changed(&release_file, inputs, || {
+            packages::with_current_lists(|| unpack(dir, &root, &release_file))
+        })?;
         let release = fs::read_to_string(&release_file)?;
         Ok(Self { root, release })
     }

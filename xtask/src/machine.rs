@@ -6,10 +6,15 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Command, ExitStatus, Stdio};
 
-use anyhow::{Context, Result};
+use std::time::Duration;
 
+use anyhow::{Context, Error, Result, anyhow};
+use dvs_report::Event;
+use tempfile::TempDir;
+
+use crate::child::{Interrupt, run_lines};
 use crate::command;
 use crate::image::{Image, base};
 use crate::initramfs::{Archive, join};
@@ -33,6 +38,8 @@ const MODULES: &[&str] = &[
 const PROCESSORS: &str = "2";
 /// Room for four guests, QEMU and the archives.
 const MEMORY_MIB: &str = "6144";
+/// Lines of its console that are shown when it does not finish its job.
+const CONSOLE_TAIL: usize = 80;
 /// Where our programs and the guest image are in the machine.
 pub const HOME: &str = "/opt/dvs";
 
@@ -90,11 +97,31 @@ impl<'a> Machine<'a> {
         })
     }
 
-    /// The command that boots the machine and runs the job; its standard output is the job's.
-    ///
-    /// `run` is an empty directory for this boot, `log` gets the machine's console and
-    /// `logs` the archive of what the job left in /run/logs.
-    pub fn command(&self, job: &Job, run: &Path, log: &Path, logs: &Path) -> Result<Command> {
+    /// The command that boots the machine and runs the job, with its console and the job's
+    /// standard streams on this terminal. `run` is an empty directory for this boot.
+    pub fn terminal(&self, job: &Job, run: &Path) -> Result<Command> {
+        let mut qemu = self.boot(job, run)?;
+        qemu.args(["-serial", "mon:stdio"]);
+        Ok(qemu)
+    }
+
+    /// The same with the job's output as standard output, the machine's console in the file
+    /// `console`, and an archive of what the job left in /run/logs in `archive`.
+    fn batch(&self, job: &Job, run: &Path, console: &Path, archive: &Path) -> Result<Command> {
+        let mut qemu = self.boot(job, run)?;
+        qemu.stdin(Stdio::null());
+        qemu.args(["-serial", &format!("file:{}", console.display())]);
+        qemu.args(["-chardev", "file,id=events,path=/dev/stdout"]);
+        qemu.args(["-device", "virtserialport,chardev=events,name=events"]);
+        qemu.args([
+            "-chardev",
+            &format!("file,id=logs,path={}", archive.display()),
+        ]);
+        qemu.args(["-device", "virtserialport,chardev=logs,name=logs"]);
+        Ok(qemu)
+    }
+
+    fn boot(&self, job: &Job, run: &Path) -> Result<Command> {
         let own = run.join("job.cpio");
         self.pack_job(job, &own)?;
         let initramfs = run.join("initramfs.cpio");
@@ -121,17 +148,37 @@ impl<'a> Machine<'a> {
             .arg(initramfs);
         qemu.args(["-append", "console=ttyS0 quiet panic=-1"]);
         qemu.args(["-device", "virtio-serial-pci"]);
-        if job.interactive {
-            qemu.args(["-serial", "mon:stdio"]);
-        } else {
-            qemu.stdin(Stdio::null());
-            qemu.args(["-serial", &format!("file:{}", log.display())]);
-            qemu.args(["-chardev", "file,id=events,path=/dev/stdout"]);
-            qemu.args(["-device", "virtserialport,chardev=events,name=events"]);
-            qemu.args(["-chardev", &format!("file,id=logs,path={}", logs.display())]);
-            qemu.args(["-device", "virtserialport,chardev=logs,name=logs"]);
-        }
         Ok(qemu)
+    }
+
+    /// Boots the machine, gives each line of the job's output to `on_line`, and returns the job's
+    /// exit status. `limits`: for the whole, and for silence. What the job left in /run/logs is
+    /// unpacked into `logs`, the machine's console is written there too.
+    pub fn run(
+        &self,
+        job: &Job,
+        logs: &Path,
+        interrupt: &Interrupt,
+        limits: (Duration, Duration),
+        mut on_line: impl FnMut(&str),
+    ) -> Result<i32> {
+        let run = run_dir()?;
+        fs::create_dir_all(logs)?;
+        let (console, archive) = (logs.join("machine.log"), run.path().join("logs.tar"));
+        let qemu = self.batch(job, run.path(), &console, &archive)?;
+        let mut code = None;
+        let ended = run_lines(qemu, interrupt, limits, |line| {
+            match Event::from_line(line) {
+                Some(Event::Exit { code: status }) => code = Some(status),
+                _ => on_line(line),
+            }
+            Ok(())
+        });
+        unpack_logs(&archive, logs)?;
+        match (ended, code) {
+            (Ok(_), Some(code)) => Ok(code),
+            (ended, _) => Err(lost(ended, &console)),
+        }
     }
 
     /// The script, the host's programs with their libraries, and the guest image.
@@ -233,8 +280,32 @@ pub fn native() -> bool {
             .is_ok()
 }
 
-/// Unpacks the archive of a job's logs.
-pub fn unpack_logs(archive: &Path, into: &Path) -> Result<()> {
+/// The machine did not come to the end of its job: shows what its console said last.
+fn lost(ended: Result<ExitStatus>, console: &Path) -> Error {
+    let text = fs::read(console).unwrap_or_default();
+    let text = String::from_utf8_lossy(&text);
+    let lines: Vec<&str> = text.lines().collect();
+    let tail = lines.len().saturating_sub(CONSOLE_TAIL);
+    eprintln!("---- console of the emulated machine ----");
+    for line in lines.iter().skip(tail) {
+        eprintln!("{line}");
+    }
+    eprintln!("----");
+    match ended {
+        Ok(status) => anyhow!("the emulated machine ended in the middle of its job ({status})"),
+        Err(error) => error.context("the emulated machine did not finish its job"),
+    }
+}
+
+/// An empty directory, removed when it is dropped.
+pub fn run_dir() -> Result<TempDir> {
+    tempfile::Builder::new()
+        .prefix("dvs-")
+        .tempdir()
+        .context("a temporary directory cannot be made")
+}
+
+fn unpack_logs(archive: &Path, into: &Path) -> Result<()> {
     if fs::metadata(archive).map_or(0, |metadata| metadata.len()) == 0 {
         return Ok(());
     }

@@ -30,11 +30,19 @@ pub fn require(packages: &[&str]) -> Result<()> {
         );
     }
     eprintln!("installing {}", missing.join(" "));
-    if install(&missing).is_err() {
+    with_current_lists(|| install(&missing))
+}
+
+/// Tries; if that fails and we are root, updates apt's lists, which may name packages that the
+/// archive has replaced since, and tries once more.
+pub fn with_current_lists<T>(mut attempt: impl FnMut() -> Result<T>) -> Result<T> {
+    attempt().or_else(|error| {
+        if !is_root() {
+            return Err(error.context("if apt's lists are old, run: sudo apt-get update"));
+        }
         run_shown(Command::new("apt-get").args(["update", "--quiet"]))?;
-        install(&missing)?;
-    }
-    Ok(())
+        attempt()
+    })
 }
 
 fn install(packages: &[&str]) -> Result<()> {
@@ -73,21 +81,12 @@ pub fn is_root() -> bool {
 /// The package that a package of only dependencies stands for today:
 /// `linux-image-cloud-amd64` gives `linux-image-6.1.0-…-cloud-amd64`.
 pub fn resolve(package: &str) -> Result<String> {
-    let first = depends(package);
-    if first.is_err() && is_root() {
-        run_shown(Command::new("apt-get").args(["update", "--quiet"]))?;
-        return depends(package);
-    }
-    first
-}
-
-fn depends(package: &str) -> Result<String> {
     let listing = text(Command::new("apt-cache").args(["depends", "--important", package]))?;
     listing
         .lines()
         .find_map(|line| line.trim().strip_prefix("Depends: "))
         .map(str::to_owned)
-        .with_context(|| format!("apt-cache knows no {package}; run: sudo apt-get update"))
+        .with_context(|| format!("apt-cache knows no {package}"))
 }
 
 /// Downloads packages into `into` and unpacks all of them below `root`; nothing is installed.
@@ -99,8 +98,7 @@ pub fn unpack(packages: &[&str], into: &Path, root: &Path) -> Result<()> {
     if is_root() {
         apt.args(["--option", "APT::Sandbox::User=root"]);
     }
-    run(apt.args(packages))
-        .context("packages could not be downloaded; is apt-get update needed?")?;
+    run(apt.args(packages)).context("packages could not be downloaded")?;
     for archive in archives(into)? {
         run(Command::new("dpkg-deb")
             .arg("--extract")

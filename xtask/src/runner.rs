@@ -1,16 +1,16 @@
 //! Runs `dvs-scenario` where there is a KVM for stock kernels: here, or in the emulated machine.
 
 use std::fs;
-use std::path::PathBuf;
-use std::process::{Command, ExitStatus};
+use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::Result;
 use dvs_report::{Event, Mode};
 
 use crate::child::{Interrupt, run_lines};
 use crate::image::Image;
-use crate::machine::{HOME, Job, Machine, host_files, native, unpack_logs};
+use crate::machine::{HOME, Job, Machine, host_files, native, run_dir};
 use crate::packages;
 use crate::programs;
 use crate::workspace::Workspace;
@@ -61,28 +61,24 @@ impl<'a> Runner<'a> {
 
     /// Does the work; gives every event to `on_event`. True if it succeeded.
     pub fn run(&self, work: &Work, on_event: &mut dyn FnMut(Event)) -> Result<bool> {
-        let run = tempfile::Builder::new()
-            .prefix("dvs-")
-            .tempdir()
-            .context("a temporary directory cannot be made")?;
         let logs = self.workspace.target().join("logs");
         fs::create_dir_all(&logs)?;
         match self.mode {
-            Mode::Native => self.run_native(work, run.path().into(), logs, on_event),
-            Mode::Nested => self.run_nested(work, run.path().into(), logs, on_event),
+            Mode::Native => self.run_native(work, &logs, on_event),
+            Mode::Nested => self.run_nested(work, &logs, on_event),
         }
     }
 
     fn run_native(
         &self,
         work: &Work,
-        run: PathBuf,
-        logs: PathBuf,
+        logs: &Path,
         on_event: &mut dyn FnMut(Event),
     ) -> Result<bool> {
         if work.peers {
             packages::require(packages::FOR_PEERS)?;
         }
+        let run = run_dir()?;
         let mut scenario = Command::new(self.programs.join("dvs-scenario"));
         scenario.arg("--kernel").arg(self.image.kernel.bz_image());
         scenario.arg("--initramfs").arg(&self.image.initramfs);
@@ -91,16 +87,20 @@ impl<'a> Runner<'a> {
             .arg("--logs")
             .arg(logs)
             .arg("--run")
-            .arg(run)
+            .arg(run.path())
             .args(&work.arguments);
-        Ok(self.events(scenario, work.limit, on_event)?.success())
+        let limits = (work.limit, SILENCE);
+        let status = run_lines(scenario, self.interrupt, limits, |line| {
+            tell(line, on_event);
+            Ok(())
+        })?;
+        Ok(status.success())
     }
 
     fn run_nested(
         &self,
         work: &Work,
-        run: PathBuf,
-        logs: PathBuf,
+        logs: &Path,
         on_event: &mut dyn FnMut(Event),
     ) -> Result<bool> {
         let machine = Machine::up_to_date(self.workspace, &self.image)?;
@@ -115,38 +115,20 @@ impl<'a> Runner<'a> {
             interactive: false,
             peers: work.peers,
         };
-        let (console, archive) = (logs.join("machine.log"), run.join("logs.tar"));
-        let qemu = machine.command(&job, &run, &console, &archive)?;
         on_event(Event::Step {
             text: "this machine has no KVM for stock kernels: emulating one that has".into(),
         });
-        let mut code = None;
-        self.events(qemu, work.limit, &mut |event| match event {
-            Event::Exit { code: status } => code = Some(status),
-            other => on_event(other),
+        let limits = (work.limit, SILENCE);
+        let code = machine.run(&job, logs, self.interrupt, limits, |line| {
+            tell(line, on_event);
         })?;
-        unpack_logs(&archive, &logs)?;
-        match code {
-            Some(code) => Ok(code == 0),
-            None => bail!(
-                "the emulated machine ended early; its console is in {}",
-                console.display()
-            ),
-        }
+        Ok(code == 0)
     }
+}
 
-    fn events(
-        &self,
-        command: Command,
-        limit: Duration,
-        on_event: &mut dyn FnMut(Event),
-    ) -> Result<ExitStatus> {
-        run_lines(command, self.interrupt, (limit, SILENCE), |line| {
-            match Event::from_line(line) {
-                Some(event) => on_event(event),
-                None => eprintln!("{line}"),
-            }
-            Ok(())
-        })
+fn tell(line: &str, on_event: &mut dyn FnMut(Event)) {
+    match Event::from_line(line) {
+        Some(event) => on_event(event),
+        None => eprintln!("{line}"),
     }
 }

@@ -4,12 +4,11 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
-use dvs_report::Event;
+use anyhow::{Context, Result};
 
-use crate::child::{Interrupt, die_with_parent, run_lines};
+use crate::child::{Interrupt, die_with_parent};
 use crate::image::Image;
-use crate::machine::{Job, Machine, host_files, unpack_logs};
+use crate::machine::{Job, Machine, host_files, run_dir};
 use crate::programs;
 use crate::workspace::Workspace;
 
@@ -31,41 +30,30 @@ pub fn run(workspace: &Workspace, interrupt: &Interrupt, request: &Request) -> R
     let image = Image::up_to_date(workspace)?;
     let programs = programs::build_host(workspace)?;
     let machine = Machine::up_to_date(workspace, &image)?;
-    let run = tempfile::tempdir().context("a temporary directory cannot be made")?;
-    let logs = workspace.target().join("logs");
-    std::fs::create_dir_all(&logs)?;
-    let archive = run.path().join("logs.tar");
-    let log = logs.join("machine.log");
     let job = job(request, &programs)?;
-    let mut qemu = machine.command(&job, run.path(), &log, &archive)?;
     if job.interactive {
-        die_with_parent(&mut qemu);
-        let status = qemu
-            .status()
-            .context("qemu-system-x86_64 could not be started")?;
-        return Ok(if status.success() {
-            ExitCode::SUCCESS
-        } else {
-            ExitCode::FAILURE
-        });
+        return interactive(&machine, &job);
     }
+    let logs = workspace.target().join("logs");
     let limit = Duration::from_secs(request.timeout);
-    let mut code = None;
-    run_lines(qemu, interrupt, (limit, limit), |line| {
-        match Event::from_line(line) {
-            Some(Event::Exit { code: status }) => code = Some(status),
-            _ => println!("{line}"),
-        }
-        Ok(())
+    let code = machine.run(&job, &logs, interrupt, (limit, limit), |line| {
+        println!("{line}");
     })?;
-    unpack_logs(&archive, &logs)?;
-    let Some(code) = code else {
-        bail!(
-            "the emulated machine ended early; its console is in {}",
-            log.display()
-        )
-    };
     Ok(ExitCode::from(u8::try_from(code).unwrap_or(u8::MAX)))
+}
+
+fn interactive(machine: &Machine, job: &Job) -> Result<ExitCode> {
+    let run = run_dir()?;
+    let mut qemu = machine.terminal(job, run.path())?;
+    die_with_parent(&mut qemu);
+    let status = qemu
+        .status()
+        .context("qemu-system-x86_64 could not be started")?;
+    Ok(if status.success() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
 }
 
 fn job(request: &Request, programs: &Path) -> Result<Job> {

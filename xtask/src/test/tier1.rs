@@ -4,13 +4,12 @@ use std::fs;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
-use dvs_report::Event;
+use anyhow::Result;
 
 use super::suites::{Results, Suite, Suites};
 use super::tally::Tally;
 use super::tier0::run_suite;
-use crate::child::{Interrupt, run_lines};
+use crate::child::Interrupt;
 use crate::image::Image;
 use crate::machine::{Job, Machine};
 use crate::workspace::Workspace;
@@ -52,10 +51,6 @@ pub fn run(workspace: &Workspace, interrupt: &Interrupt, suites: &Suites, tally:
 fn in_machine(workspace: &Workspace, interrupt: &Interrupt, suites: &[&Suite]) -> Result<Results> {
     let image = Image::up_to_date(workspace)?;
     let machine = Machine::up_to_date(workspace, &image)?;
-    let run = tempfile::Builder::new()
-        .prefix("dvs-")
-        .tempdir()
-        .context("a temporary directory cannot be made")?;
     let mut files: Vec<(String, PathBuf)> = Vec::new();
     let mut script = String::from("#!/bin/sh\nstatus=0\n");
     for (number, suite) in suites.iter().enumerate() {
@@ -69,24 +64,12 @@ fn in_machine(workspace: &Workspace, interrupt: &Interrupt, suites: &[&Suite]) -
         interactive: false,
         peers: false,
     };
-    let console = workspace.target().join("logs/machine.log");
-    fs::create_dir_all(workspace.target().join("logs"))?;
-    let qemu = machine.command(&job, run.path(), &console, &run.path().join("logs.tar"))?;
-    let (mut results, mut code, mut said) = (Results::default(), None, Vec::new());
-    run_lines(qemu, interrupt, (LIMIT, LIMIT), |line| {
+    let (mut results, mut said) = (Results::default(), Vec::new());
+    let logs = workspace.target().join("logs");
+    let code = machine.run(&job, &logs, interrupt, (LIMIT, LIMIT), |line| {
         results.line(line);
-        match Event::from_line(line) {
-            Some(Event::Exit { code: status }) => code = Some(status),
-            _ => said.push(line.to_owned()),
-        }
-        Ok(())
+        said.push(line.to_owned());
     })?;
-    let Some(code) = code else {
-        bail!(
-            "the emulated machine ended early; its console is in {}",
-            console.display()
-        )
-    };
     if code != 0 {
         println!("{}", said.join("\n"));
         if results.failed.is_empty() {
