@@ -80,8 +80,11 @@ fn table(report: &DemoReport) -> String {
         ),
         ("exits per call", format!("{:.3}", report.exits_per_rpc)),
         (
-            "VMM CPU beside vCPUs",
-            format!("{:.1} %", report.vmm_cpu_percent),
+            "VMM beside vCPUs",
+            format!(
+                "{:.1} % of a CPU, {:.3} runs per call",
+                report.vmm_cpu_percent, report.vmm_runs_per_rpc
+            ),
         ),
         ("backstop timer fired", report.backstop_fired.to_string()),
         ("whole run", format!("{:.1} s", report.seconds)),

@@ -50,6 +50,8 @@ pub struct DemoReport {
     pub interrupts_per_rpc: f64,
     /// Exits of all vCPUs (KVM's count), per round trip, once warm.
     pub exits_per_rpc: f64,
+    /// How often threads of the VMM processes outside their vCPUs ran, per round trip, once warm.
+    pub vmm_runs_per_rpc: f64,
     /// What the VMM processes used of one CPU outside their vCPUs, in percent, once warm.
     ///
     /// They carry what the programs print over serial lines, and no message.

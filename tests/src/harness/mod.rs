@@ -19,7 +19,7 @@ pub use hardware::{Attachment, Hypervisor};
 pub use host::{Host, PortCounters};
 pub use lab::{Lab, Settings};
 pub use network::Bridge;
-pub use process::Process;
+pub use process::{Activity, Process};
 
 use std::time::Duration;
 

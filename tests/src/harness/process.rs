@@ -85,21 +85,61 @@ impl Process {
         self.child.wait().ok();
     }
 
-    /// CPU time so far of its threads whose names do not start with `except`.
+    /// What its threads whose names do not start with `except` have run so far.
     ///
     /// # Errors
     /// Fails if the process has ended, or the kernel keeps no such account.
-    pub fn cpu_time_except(&self, except: &str) -> Result<Duration> {
+    pub fn activity_except(&self, except: &str) -> Result<Activity> {
         let tasks = format!("/proc/{}/task", self.child.id());
-        let mut sum = Duration::ZERO;
+        let mut sum = Activity::default();
         for task in fs::read_dir(&tasks).with_context(|| format!("{} has ended", self.name))? {
             let task = task?.path();
             if !fs::read_to_string(task.join("comm"))?.starts_with(except) {
                 let account = fs::read_to_string(task.join("schedstat"))?;
-                sum += run_time(&account).with_context(|| format!("{tasks} is not understood"))?;
+                let one = Activity::of(&account);
+                sum = sum.and(one.with_context(|| format!("{tasks} is not understood"))?);
             }
         }
         Ok(sum)
+    }
+}
+
+/// What threads have run.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Activity {
+    /// Time on a CPU.
+    pub time: Duration,
+    /// How often they were put on a CPU: each time that they were woken, at least.
+    pub runs: u64,
+}
+
+impl Activity {
+    /// From `schedstat`: nanoseconds on a CPU, nanoseconds of waiting for one, runs.
+    fn of(account: &str) -> Option<Self> {
+        let mut fields = account.split_whitespace();
+        let nanoseconds = fields.next()?.parse().ok()?;
+        Some(Self {
+            time: Duration::from_nanos(nanoseconds),
+            runs: fields.nth(1)?.parse().ok()?,
+        })
+    }
+
+    /// The sum.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        Self {
+            time: self.time + other.time,
+            runs: self.runs + other.runs,
+        }
+    }
+
+    /// What was added since.
+    #[must_use]
+    pub fn since(self, before: Self) -> Self {
+        Self {
+            time: self.time.saturating_sub(before.time),
+            runs: self.runs.saturating_sub(before.runs),
+        }
     }
 }
 
@@ -107,12 +147,6 @@ impl Drop for Process {
     fn drop(&mut self) {
         self.kill();
     }
-}
-
-/// The time on a CPU: nanoseconds, the first field of `schedstat`.
-fn run_time(account: &str) -> Option<Duration> {
-    let nanoseconds = account.split_whitespace().next()?.parse().ok()?;
-    Some(Duration::from_nanos(nanoseconds))
 }
 
 /// Has the kernel kill the child when the thread that started it ends, however that happens.

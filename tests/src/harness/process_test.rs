@@ -43,13 +43,17 @@ fn waiting_is_bounded() {
 }
 
 #[test]
-fn run_time_of_threads() {
-    assert_eq!(run_time("1500 7 3\n"), Some(Duration::from_nanos(1500)));
-    assert_eq!(run_time("nonsense"), None);
+fn activity_of_threads() {
+    let account = Activity {
+        time: Duration::from_nanos(1500),
+        runs: 3,
+    };
+    assert_eq!(Activity::of("1500 7 3\n"), Some(account));
+    assert_eq!(Activity::of("nonsense"), None);
+    assert_eq!(account.and(account).since(account), account);
     let (process, _dir) = shell("exec sleep 30");
-    assert!(process.cpu_time_except("vcpu").expect("counted") > Duration::ZERO);
-    assert_eq!(
-        process.cpu_time_except("s").expect("counted"),
-        Duration::ZERO
-    );
+    let activity = process.activity_except("vcpu").expect("counted");
+    assert!(activity.time > Duration::ZERO && activity.runs > 0);
+    let of_others = process.activity_except("s").expect("counted");
+    assert_eq!(of_others, Activity::default());
 }

@@ -7,7 +7,7 @@ use dvs_report::{Event, RttUs};
 use serde::Deserialize;
 
 use super::{CLIENT, SERVER};
-use crate::harness::{COMMAND_LIMIT, Guest, Host, Lab, PortCounters, Task};
+use crate::harness::{Activity, COMMAND_LIMIT, Guest, Host, Lab, PortCounters, Task};
 
 /// A run of calls may take this long, even on a loaded emulated machine.
 pub const RUN_LIMIT: Duration = Duration::from_secs(240);
@@ -97,11 +97,11 @@ impl Counters {
     }
 }
 
-/// CPU time of the VMMs outside their vCPUs.
-fn vmm_cpu(guests: &mut [Guest]) -> Result<Duration> {
-    let mut sum = Duration::ZERO;
+/// What the VMMs do outside their vCPUs.
+fn vmm_activity(guests: &mut [Guest]) -> Result<Activity> {
+    let mut sum = Activity::default();
     for guest in guests {
-        sum += guest.vmm().cpu_time_except("vcpu")?;
+        sum = sum.and(guest.vmm().activity_except("vcpu")?);
     }
     Ok(sum)
 }
@@ -111,13 +111,13 @@ fn vmm_cpu(guests: &mut [Guest]) -> Result<Duration> {
 pub struct Measured {
     pub report: Report,
     pub counted: Counters,
-    pub vmm_cpu: Duration,
+    pub vmm: Activity,
 }
 
 /// Runs a client of the guest `at` that makes `count` calls once warm.
 ///
 /// The client stops itself before and after them, so that what is read counts nothing else. The
-/// CPU time is read closest to the calls, since reading the other counters costs some.
+/// VMMs' activity is read closest to the calls, since reading the other counters costs some.
 pub fn measured(
     lab: &Lab,
     host: &Host,
@@ -130,17 +130,17 @@ pub fn measured(
     let mut client = guest.spawn(&client_line(0, &options))?;
     wait_held(lab, &mut client, count, "warm")?;
     let before = Counters::read(host, guests)?;
-    let cpu_before = vmm_cpu(guests)?;
+    let vmm_before = vmm_activity(guests)?;
     client.signal(CONTINUE)?;
     wait_held(lab, &mut client, count, "measured")?;
-    let vmm_cpu = vmm_cpu(guests)?.saturating_sub(cpu_before);
+    let vmm = vmm_activity(guests)?.since(vmm_before);
     let counted = Counters::read(host, guests)?.since(before);
     client.signal(CONTINUE)?;
     let report = finish(client)?;
     Ok(Measured {
         report,
         counted,
-        vmm_cpu,
+        vmm,
     })
 }
 
