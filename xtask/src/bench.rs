@@ -29,9 +29,11 @@ pub fn run(
     };
     let mut view = View::new();
     let mut rows = Vec::new();
-    let succeeded = runner.run(&work, &mut |event| {
+    let succeeded = runner.run_to_end(&work, &mut |event| {
         view.show(&event);
         if let Event::Row(row) = event {
+            // Those of a machine that was lost are measured again.
+            rows.retain(|other: &Row| other.name != row.name);
             rows.push(row);
         }
     })?;

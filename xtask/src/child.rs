@@ -42,13 +42,40 @@ impl Interrupt {
     }
 }
 
+/// When a child is given up.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// The whole may take this long.
+    pub whole: Duration,
+    /// It may say nothing for this long.
+    pub silence: Duration,
+    /// It may say nothing and use no processor for this long: [`Stuck`].
+    pub idle: Option<Duration>,
+}
+
+impl Limits {
+    /// The whole, and silence, may last this long.
+    pub const fn both(limit: Duration) -> Self {
+        Self {
+            whole: limit,
+            silence: limit,
+            idle: None,
+        }
+    }
+}
+
+/// The child did nothing at all any more.
+#[derive(Debug, thiserror::Error)]
+#[error("it said nothing and used no processor for {} s", .0.as_secs())]
+pub struct Stuck(Duration);
+
 /// Runs the command, gives each line of its standard output to `on_line`, and waits for it.
 ///
-/// Ends it when the whole takes longer than `limit` or no line comes for `silence`.
+/// Ends it at its limits.
 pub fn run_lines(
     mut command: Command,
     interrupt: &Interrupt,
-    (limit, silence): (Duration, Duration),
+    limits: Limits,
     mut on_line: impl FnMut(&str) -> Result<()>,
 ) -> Result<ExitStatus> {
     die_with_parent(&mut command);
@@ -58,7 +85,7 @@ pub fn run_lines(
         .spawn()
         .with_context(|| format!("{name} could not be started"))?;
     interrupt.set(libc::pid_t::try_from(child.id()).ok());
-    let result = pump(&mut child, (limit, silence), &mut on_line);
+    let result = pump(&mut child, limits, &mut on_line);
     interrupt.set(None);
     if result.is_err() {
         child.kill().ok();
@@ -74,24 +101,64 @@ pub fn run_lines(
 
 fn pump(
     child: &mut Child,
-    (limit, silence): (Duration, Duration),
+    limits: Limits,
     on_line: &mut dyn FnMut(&str) -> Result<()>,
 ) -> Result<()> {
     let lines = lines_of(child)?;
-    let end = Instant::now() + limit;
+    let end = Instant::now() + limits.whole;
+    let mut heard = Instant::now();
+    let mut used = processor_time(child.id());
     loop {
-        let left = end.saturating_duration_since(Instant::now()).min(silence);
-        match lines.recv_timeout(left) {
-            Ok(line) => on_line(&line)?,
+        let now = Instant::now();
+        let patience = (heard + limits.silence).min(end);
+        let look = limits.idle.map_or(patience, |idle| now + idle);
+        match lines.recv_timeout(patience.min(look).saturating_duration_since(now)) {
+            Ok(line) => {
+                on_line(&line)?;
+                heard = Instant::now();
+            }
             Err(RecvTimeoutError::Disconnected) => return Ok(()),
             Err(RecvTimeoutError::Timeout) if Instant::now() >= end => {
-                bail!("not done after {} s", limit.as_secs())
+                bail!("not done after {} s", limits.whole.as_secs())
+            }
+            Err(RecvTimeoutError::Timeout) if Instant::now() >= patience => {
+                bail!("nothing was heard for {} s", limits.silence.as_secs())
             }
             Err(RecvTimeoutError::Timeout) => {
-                bail!("nothing was heard for {} s", silence.as_secs())
+                let before = used;
+                used = processor_time(child.id());
+                if let Some(idle) = limits.idle
+                    && is_idle(before, used, idle)
+                {
+                    return Err(Stuck(idle).into());
+                }
             }
         }
     }
+}
+
+/// Whether less than a hundredth of one processor was used between two looks.
+fn is_idle(before: Option<Duration>, now: Option<Duration>, between: Duration) -> bool {
+    match (before, now) {
+        (Some(before), Some(now)) => now.saturating_sub(before) * 100 < between,
+        _ => false,
+    }
+}
+
+/// Processor time that a process has used so far; None where that cannot be told.
+fn processor_time(pid: u32) -> Option<Duration> {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    processor_time_in(&stat)
+}
+
+/// User and system time are the 14th and 15th field of `stat`, in hundredths of a second (Linux's
+/// USER_HZ on x86). The second field, the program's name, may hold anything.
+fn processor_time_in(stat: &str) -> Option<Duration> {
+    let (_, fields) = stat.rsplit_once(')')?;
+    let mut fields = fields.split_whitespace().skip(11);
+    let user: u64 = fields.next()?.parse().ok()?;
+    let system: u64 = fields.next()?.parse().ok()?;
+    Some(Duration::from_millis(10 * (user + system)))
 }
 
 fn lines_of(child: &mut Child) -> Result<Receiver<String>> {

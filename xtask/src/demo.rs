@@ -30,7 +30,7 @@ pub fn run(
     };
     let mut view = View::new();
     let mut report = None;
-    let succeeded = runner.run(&work, &mut |event| {
+    let succeeded = runner.run_to_end(&work, &mut |event| {
         view.show(&event);
         if let Event::Demo(figures) = event {
             report = Some(figures);

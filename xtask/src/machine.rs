@@ -14,7 +14,7 @@ use anyhow::{Context, Error, Result, anyhow};
 use dvs_report::Event;
 use tempfile::TempDir;
 
-use crate::child::{Interrupt, run_lines};
+use crate::child::{Interrupt, Limits, run_lines};
 use crate::command;
 use crate::image::{Image, base};
 use crate::initramfs::{Archive, join};
@@ -38,11 +38,12 @@ const MODULES: &[&str] = &[
 const PROCESSORS: &str = "2";
 /// Room for four guests, QEMU and the archives.
 const MEMORY_MIB: &str = "6144";
-/// QEMU can lose an interrupt that is raised while the processor enters or leaves a guest: the
-/// emulation of SVM changes the pending set without the lock. It is raised again with whatever
-/// comes next. So the local timers tick periodically, which needs nothing of the kernel from tick
-/// to tick; one-shot timers that are lost leave an idle machine asleep for ever.
+/// QEMU loses an interrupt now and then that comes while the processor enters or leaves a guest;
+/// the next one brings it along. With periodic ticks there is a next one soon, and a machine that
+/// has stopped for good can be told from one that waits: ticking takes some percent of a processor.
 const TICK: &str = "nohz=off highres=off";
+/// A machine that says nothing and uses no processor for this long has stopped for good.
+const IDLE: Duration = Duration::from_secs(30);
 /// Lines of its console that are shown when it does not finish its job.
 const CONSOLE_TAIL: usize = 80;
 /// Where our programs and the guest image are in the machine.
@@ -171,6 +172,12 @@ impl<'a> Machine<'a> {
         fs::create_dir_all(logs)?;
         let (console, archive) = (logs.join("machine.log"), run.path().join("logs.tar"));
         let qemu = self.batch(job, run.path(), &console, &archive)?;
+        let (whole, silence) = limits;
+        let limits = Limits {
+            whole,
+            silence,
+            idle: Some(IDLE),
+        };
         let mut code = None;
         let ended = run_lines(qemu, interrupt, limits, |line| {
             match Event::from_line(line) {

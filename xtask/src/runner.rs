@@ -5,10 +5,10 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Error, Result};
 use dvs_report::{Event, Mode};
 
-use crate::child::{Interrupt, run_lines};
+use crate::child::{Interrupt, Limits, Stuck, run_lines};
 use crate::image::Image;
 use crate::machine::{HOME, Job, Machine, host_files, native, run_dir};
 use crate::packages;
@@ -17,6 +17,9 @@ use crate::workspace::Workspace;
 
 /// Without an event for this long, something hangs that has no limit of its own.
 const SILENCE: Duration = Duration::from_secs(360);
+
+/// So many new machines are started for one piece of work when the emulation stops.
+pub const RESTARTS: u32 = 3;
 
 /// Everything is built, and the way to run it chosen.
 #[derive(Debug)]
@@ -59,6 +62,21 @@ impl<'a> Runner<'a> {
         self.mode
     }
 
+    /// Does the work; gives every event to `on_event`. True if it succeeded. If the emulated machine
+    /// stops for good in the middle, the work is done once more, in a new one.
+    pub fn run_to_end(&self, work: &Work, on_event: &mut dyn FnMut(Event)) -> Result<bool> {
+        let mut restarts = 0;
+        loop {
+            match self.run(work, on_event) {
+                Err(error) if is_stuck(&error) && restarts < RESTARTS => {
+                    restarts += 1;
+                    on_event(restarted(&error));
+                }
+                ended => return ended,
+            }
+        }
+    }
+
     /// Does the work; gives every event to `on_event`. True if it succeeded.
     pub fn run(&self, work: &Work, on_event: &mut dyn FnMut(Event)) -> Result<bool> {
         let logs = self.workspace.target().join("logs");
@@ -89,7 +107,11 @@ impl<'a> Runner<'a> {
             .arg("--run")
             .arg(run.path())
             .args(&work.arguments);
-        let limits = (work.limit, SILENCE);
+        let limits = Limits {
+            whole: work.limit,
+            silence: SILENCE,
+            idle: None,
+        };
         let status = run_lines(scenario, self.interrupt, limits, |line| {
             tell(line, on_event);
             Ok(())
@@ -123,6 +145,20 @@ impl<'a> Runner<'a> {
             tell(line, on_event);
         })?;
         Ok(code == 0)
+    }
+}
+
+/// Whether the work failed since the emulated machine has stopped for good: all its processors
+/// wait for interrupts that do not come any more, those of their own timers among them. Nothing
+/// that runs in a guest of that machine can do that; the emulation has lost interrupts.
+pub fn is_stuck(error: &Error) -> bool {
+    error.downcast_ref::<Stuck>().is_some()
+}
+
+/// Tells of a new machine.
+pub fn restarted(error: &Error) -> Event {
+    Event::Step {
+        text: format!("{error:#}: the emulation has stopped; once more, in a new machine"),
     }
 }
 

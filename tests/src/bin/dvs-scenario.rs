@@ -56,6 +56,9 @@ enum What {
     Test {
         /// Their names
         names: Vec<String>,
+        /// Leave this one out, which was done before; may be given several times
+        #[arg(long, value_name = "NAME")]
+        done: Vec<String>,
     },
     /// A group of comparisons
     Bench {
@@ -89,7 +92,7 @@ fn main() -> ExitCode {
     };
     let result = match arguments.what {
         What::Demo { name } => demo(&settings, &name),
-        What::Test { names } => test(&settings, &names),
+        What::Test { names, done } => test(&settings, &names, &done),
         What::Bench { group } => bench(&settings, &group),
     };
     match result {
@@ -138,7 +141,7 @@ fn bench(settings: &Settings, name: &str) -> Result<bool> {
     Ok(true)
 }
 
-fn test(settings: &Settings, names: &[String]) -> Result<bool> {
+fn test(settings: &Settings, names: &[String], done: &[String]) -> Result<bool> {
     let all = scenarios::tests();
     for name in names {
         if !all.iter().any(|test| test.name == name) {
@@ -146,9 +149,11 @@ fn test(settings: &Settings, names: &[String]) -> Result<bool> {
         }
     }
     let mut passed = true;
+    let wanted = |name: &str| names.is_empty() || names.iter().any(|it| it == name);
+    let is_done = |name: &str| done.iter().any(|it| it == name);
     for test in all
         .iter()
-        .filter(|test| names.is_empty() || names.iter().any(|name| name == test.name))
+        .filter(|test| wanted(test.name) && !is_done(test.name))
     {
         tell(&Event::TestStarted {
             name: test.name.to_owned(),

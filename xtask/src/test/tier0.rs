@@ -9,7 +9,7 @@ use anyhow::{Result, bail};
 
 use super::suites::{Results, Suite, Suites};
 use super::tally::Tally;
-use crate::child::{Interrupt, run_lines};
+use crate::child::{Interrupt, Limits, run_lines};
 use crate::command::run as run_command;
 use crate::driver;
 use crate::image::Image;
@@ -99,7 +99,7 @@ pub fn run_suite(suite: &Suite, interrupt: &Interrupt, tally: &mut Tally) {
         .env("CARGO_MANIFEST_DIR", &suite.directory);
     let (mut results, mut said) = (Results::default(), Vec::new());
     let started = Instant::now();
-    let status = run_lines(command, interrupt, (LIMIT, LIMIT), |line| {
+    let status = run_lines(command, interrupt, Limits::both(LIMIT), |line| {
         results.line(line);
         said.push(line.to_owned());
         Ok(())

@@ -7,7 +7,7 @@ use dvs_report::Event;
 
 use super::tally::Tally;
 use crate::child::Interrupt;
-use crate::runner::{Runner, Work};
+use crate::runner::{RESTARTS, Runner, Work, is_stuck, restarted};
 use crate::view::View;
 use crate::workspace::Workspace;
 
@@ -33,43 +33,73 @@ fn run_all(
     tally: &mut Tally,
 ) -> Result<()> {
     let runner = Runner::prepare(workspace, interrupt)?;
-    let mut arguments = vec!["test".to_owned()];
-    arguments.extend_from_slice(names);
-    let work = Work {
-        arguments,
-        peers: false,
-        limit: LIMIT,
+    let mut tests = Tests {
+        view: View::new(),
+        tally,
+        done: Vec::new(),
+        current: None,
     };
-    let mut view = View::new();
-    let mut current = None;
-    let succeeded = runner.run(&work, &mut |event| {
-        view.show(&event);
+    let mut restarts = 0;
+    loop {
+        match tests.run(&runner, names) {
+            Err(error) if is_stuck(&error) && restarts < RESTARTS => {
+                restarts += 1;
+                tests.view.show(&restarted(&error));
+            }
+            ended => return ended,
+        }
+    }
+}
+
+/// The tests, and how far they are.
+struct Tests<'a> {
+    view: View,
+    tally: &'a mut Tally,
+    /// Names of those that have passed or failed.
+    done: Vec<String>,
+    current: Option<String>,
+}
+
+impl Tests<'_> {
+    /// Runs those of these names, or all, that are not done yet.
+    fn run(&mut self, runner: &Runner<'_>, names: &[String]) -> Result<()> {
+        let mut arguments = vec!["test".to_owned()];
+        arguments.extend(self.done.iter().map(|name| format!("--done={name}")));
+        arguments.extend_from_slice(names);
+        let work = Work {
+            arguments,
+            peers: false,
+            limit: LIMIT,
+        };
+        self.current = None;
+        let ended = runner.run(&work, &mut |event| self.event(event));
+        if let Some(message) = self.view.failure() {
+            bail!("{message}");
+        }
+        match (ended, self.current.take()) {
+            (Ok(_), None) => Ok(()),
+            (Ok(_), Some(name)) => bail!("ended in the middle of {name}"),
+            (Err(error), Some(name)) => Err(error.context(name)),
+            (Err(error), None) => Err(error),
+        }
+    }
+
+    fn event(&mut self, event: Event) {
+        self.view.show(&event);
         match event {
-            Event::TestStarted { name } => current = Some(name),
+            Event::TestStarted { name } => self.current = Some(name),
             Event::Test {
                 name,
                 passed,
                 seconds,
                 message,
             } => {
-                current = None;
-                let message = if passed {
-                    None
-                } else {
-                    Some(message.unwrap_or_default())
-                };
-                tally.one(&name, seconds, message.as_deref());
+                self.current = None;
+                let failure = (!passed).then(|| message.unwrap_or_default());
+                self.tally.one(&name, seconds, failure.as_deref());
+                self.done.push(name);
             }
             _ => {}
         }
-    });
-    if let Some(message) = view.failure() {
-        bail!("{message}");
-    }
-    match (succeeded, current) {
-        (Ok(_), None) => Ok(()),
-        (Ok(_), Some(name)) => bail!("ended in the middle of {name}"),
-        (Err(error), Some(name)) => Err(error.context(name)),
-        (Err(error), None) => Err(error),
     }
 }
