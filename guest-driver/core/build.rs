@@ -5,14 +5,30 @@ use std::error::Error;
 fn main() -> Result<(), Box<dyn Error>> {
     let sources = [
         "core.c",
+        "channel/bulk.c",
         "channel/channel.c",
         "channel/transmit.c",
+        "ipc/await.c",
         "ipc/call.c",
+        "ipc/check.c",
+        "ipc/control.c",
+        "ipc/cycle.c",
+        "ipc/carry.c",
+        "ipc/copy.c",
         "ipc/destination.c",
+        "ipc/ending.c",
         "ipc/endpoint.c",
+        "ipc/grant.c",
         "ipc/held.c",
+        "ipc/note.c",
         "ipc/operation.c",
+        "ipc/privilege.c",
         "ipc/queue.c",
+        "ipc/relay.c",
+        "ipc/state.c",
+        "ipc/wakeup.c",
+        "ipc/party.c",
+        "ipc/serve.c",
         "src/shim.c",
     ];
     let mut build = cc::Build::new();
@@ -35,7 +51,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         println!("cargo::rustc-link-lib=dylib=ubsan");
     }
     if std::env::var_os("CARGO_FEATURE_COVERAGE").is_some() {
-        build.flag("--coverage");
+        build.flag("--coverage").opt_level(0);
         let folder = library_folder("libgcov.a")?;
         println!("cargo::rustc-link-search=native={folder}");
         println!("cargo::rustc-link-lib=static=gcov");

@@ -2,12 +2,16 @@
 /* Making a core, and handing events to the layer they belong to: see core.h. */
 #include "ipc/ipc.h"
 
+/* Values of notifications that wait; a notification without one takes none. */
+#define DVS_VALUES(endpoints) (4 * (dvs_u64)(endpoints))
+
 #define ALIGN16(n) (((n) + 15) & ~(dvs_size)15)
 
 struct layout {
 	struct dvs_limits limits;
 	dvs_u32 note_words;
-	dvs_size eps, dests, ops, chans, held, notes, total;
+	dvs_size eps, dests, ops, chans, held, notes, values, awaited, copyings, parties, loans;
+	dvs_size bulk, total;
 };
 
 static dvs_u32 or_default(dvs_u32 value, dvs_u32 standard)
@@ -34,18 +38,31 @@ static int lay_out(const struct dvs_limits *wanted, struct layout *l)
 	m->destinations = or_default(wanted->destinations, 512);
 	m->credits = or_default(wanted->credits, 64);
 	m->window = or_default(wanted->window, 64);
+	m->copies = or_default(wanted->copies, 256);
+	m->sides = or_default(wanted->sides, 512);
+	m->grants = or_default(wanted->grants, 1024);
+	m->bulk_payload = or_default(wanted->bulk_payload, DVS_BULK_PAYLOAD_MAX);
 	if (m->endpoints > 65536 || m->peers > 64 || m->operations > 65536 ||
 	    m->destinations > 65536 || m->credits > 4096 || m->window > 4096 ||
 	    m->credits < DVS_CREDIT_INITIAL || m->window < 2 * DVS_ACK_EVERY ||
-	    (m->window & (m->window - 1)))
+	    (m->window & (m->window - 1)) || m->copies > 65536 || m->sides > 65536 ||
+	    m->grants > 65536 || m->bulk_payload < DVS_BULK_PAYLOAD_MIN ||
+	    m->bulk_payload > DVS_BULK_PAYLOAD_MAX)
 		return 0;
-	l->note_words = (m->endpoints + 63) / 64;
+	l->note_words = m->endpoints / 64 + 1;
 	l->eps = place(&at, m->endpoints, sizeof(struct dvs_ep));
 	l->dests = place(&at, m->destinations, sizeof(struct dvs_dest));
 	l->ops = place(&at, m->operations, sizeof(struct dvs_op));
 	l->chans = place(&at, m->peers, sizeof(struct dvs_chan));
 	l->held = place(&at, (dvs_u64)m->peers * m->credits, sizeof(struct dvs_held));
 	l->notes = place(&at, (dvs_u64)m->endpoints * l->note_words, sizeof(dvs_u64));
+	l->values = place(&at, DVS_VALUES(m->endpoints), sizeof(struct dvs_value));
+	l->awaited = place(&at, m->endpoints, sizeof(struct dvs_awaited));
+	l->copyings = place(&at, m->copies, sizeof(struct dvs_copying));
+	l->parties = place(&at, m->sides, sizeof(struct dvs_party));
+	l->loans = place(&at, m->grants, sizeof(struct dvs_loan));
+	at = (at + DVS_BULK_STRIDE - 1) & ~(dvs_size)(DVS_BULK_STRIDE - 1);
+	l->bulk = place(&at, (dvs_u64)m->peers * DVS_BULK_WINDOW, sizeof(struct dvs_bulk_slot));
 	l->total = at;
 	return 1;
 }
@@ -63,7 +80,20 @@ dvs_u32 dvs_core_slots(const struct dvs_limits *limits)
 
 	if (!lay_out(limits, &l))
 		return 0;
-	return l.limits.peers * (l.limits.window + 1) + DVS_REFUSAL_SLOTS;
+	/* The last one is for what the node is told. */
+	return l.limits.peers * (l.limits.window + 1) + DVS_REFUSAL_SLOTS + 1;
+}
+
+dvs_u32 dvs_core_bulk_slots(const struct dvs_limits *limits)
+{
+	struct layout l;
+
+	return lay_out(limits, &l) ? l.limits.peers * DVS_BULK_WINDOW : 0;
+}
+
+void *dvs_core_bulk_header(struct dvs_core *c, dvs_u32 slot)
+{
+	return &c->channels.bulk_slot[slot].header;
 }
 
 /* ---- what the channels ask for ---- */
@@ -86,7 +116,21 @@ static void fill(void *user, struct dvs_chan *ch, struct dvs_out *out,
 	case DVS_OUT_WATCH:
 		dvs_dest_fill_watch(c, dvs_entry(out, struct dvs_dest, out), f);
 		break;
+	case DVS_OUT_FETCH:
+	case DVS_OUT_UNFETCH:
+		dvs_party_fill(c, dvs_entry(out, struct dvs_party, out), f, payload);
+		break;
 	}
+}
+
+static int bulk_fill(void *user, struct dvs_bulk_out *out, struct dvs_frame *f)
+{
+	return dvs_party_bulk_fill(user, dvs_entry(out, struct dvs_party, bulk), f);
+}
+
+static void bulk_acked(void *user, struct dvs_bulk_out *out)
+{
+	dvs_party_bulk_acked(user, dvs_entry(out, struct dvs_party, bulk));
 }
 
 static int more(void *user, struct dvs_chan *ch, struct dvs_frame *f)
@@ -106,6 +150,13 @@ static void take_frame(void *user, struct dvs_chan *ch,
 	case DVS_K_NTF:
 	case DVS_K_WATCH:
 		dvs_held_frame(c, ch, f, payload);
+		break;
+	case DVS_K_COPY_IN:
+	case DVS_K_COPY_OUT:
+		dvs_serve_copy(c, ch, f, payload);
+		break;
+	case DVS_K_FETCH:
+		dvs_serve_fetch(c, ch, f, payload);
 		break;
 	case DVS_K_CANCEL:
 		dvs_held_cancel(c, ch, f->op);
@@ -130,8 +181,10 @@ static void take_frame(void *user, struct dvs_chan *ch,
 		break;
 	case DVS_K_TAKEN:
 	case DVS_K_RPL:
+	case DVS_K_REDIRECT:
 	case DVS_K_CANCELLED:
 	case DVS_K_FAILED:
+	case DVS_K_COPIED:
 		dvs_op_answer(c, ch, f, payload);
 		break;
 	default:
@@ -142,6 +195,7 @@ static void take_frame(void *user, struct dvs_chan *ch,
 static void refused(void *user, struct dvs_chan *ch)
 {
 	dvs_op_peer_refused(user, ch);
+	dvs_party_peer_refused(user, ch);
 	dvs_dest_forget_peer(user, ch, DVS_ERSCBUSY);
 }
 
@@ -152,6 +206,7 @@ static void gone(void *user, struct dvs_chan *ch)
 
 	dvs_held_sender_died(c, ch, (void *)0);
 	dvs_op_peer_gone(c, ch);
+	dvs_party_peer_gone(c, ch);
 	dvs_dest_forget_peer(c, ch, DVS_ESRCDIED);
 	for (i = 0; i < c->limits.endpoints; i++) {
 		c->ep[i].peers &= ~(1ull << ch->index);
@@ -163,34 +218,47 @@ static const struct dvs_chan_user ipc_user = {
 	.fill = fill,
 	.more = more,
 	.frame = take_frame,
+	.bulk_fill = bulk_fill,
+	.bulk_acked = bulk_acked,
 	.refused = refused,
 	.gone = gone,
 };
 
 /* ---- making it ---- */
 
-static void init_pools(struct dvs_core *c, const struct layout *l, struct dvs_held *held)
+static void init_endpoints(struct dvs_core *c, dvs_u64 *notes)
 {
-	dvs_u64 *notes = (dvs_u64 *)((char *)c + l->notes);
 	dvs_u32 i;
 
-	for (i = 0; i < DVS_BUCKETS; i++) {
-		dvs_list_init(&c->ep_hash[i]);
-		dvs_list_init(&c->dest_hash[i]);
-	}
 	for (i = 0; i < c->limits.endpoints; i++) {
 		struct dvs_ep *ep = &c->ep[i];
 
 		ep->core = c;
 		ep->index = i;
-		ep->local_notes = notes + (dvs_size)i * l->note_words;
+		ep->local_notes = notes + (dvs_size)i * c->note_words;
 		dvs_list_init(&ep->hash);
 		dvs_list_init(&ep->receivers);
 		dvs_list_init(&ep->senders);
 		dvs_list_init(&ep->binders);
+		dvs_list_init(&ep->setters);
+		dvs_list_init(&ep->leavers);
 		dvs_list_init(&ep->notes);
+		dvs_list_init(&ep->values);
 		dvs_list_init(&ep->queue);
 		dvs_list_init(&ep->open);
+		dvs_list_init(&ep->parties);
+		dvs_list_init(&ep->loans);
+	}
+}
+
+static void init_pools(struct dvs_core *c, const struct layout *l, struct dvs_held *held)
+{
+	struct dvs_value *values = (struct dvs_value *)((char *)c + l->values);
+	dvs_u32 i;
+
+	for (i = 0; i < DVS_BUCKETS; i++) {
+		dvs_list_init(&c->ep_hash[i]);
+		dvs_list_init(&c->dest_hash[i]);
 	}
 	for (i = 0; i < c->limits.destinations; i++) {
 		c->dest[i].index = i;
@@ -201,12 +269,19 @@ static void init_pools(struct dvs_core *c, const struct layout *l, struct dvs_he
 	}
 	dvs_list_init(&c->free_ops);
 	dvs_list_init(&c->free_held);
+	dvs_list_init(&c->free_values);
 	for (i = 0; i < c->limits.operations; i++) {
 		dvs_list_init(&c->op[i].out.link);
 		dvs_list_push(&c->free_ops, &c->op[i].link);
 	}
 	for (i = 0; i < c->limits.peers * c->limits.credits; i++)
 		dvs_list_push(&c->free_held, &held[i].link);
+	for (i = 0; i < DVS_VALUES(c->limits.endpoints); i++)
+		dvs_list_push(&c->free_values, &values[i].link);
+	init_endpoints(c, (dvs_u64 *)((char *)c + l->notes));
+	dvs_copy_init(c);
+	dvs_party_init(c);
+	dvs_loan_init(c);
 }
 
 struct dvs_core *dvs_core_init(void *memory, void *slots,
@@ -232,6 +307,10 @@ struct dvs_core *dvs_core_init(void *memory, void *slots,
 	c->ep = (struct dvs_ep *)((char *)memory + l.eps);
 	c->dest = (struct dvs_dest *)((char *)memory + l.dests);
 	c->op = (struct dvs_op *)((char *)memory + l.ops);
+	c->awaited = (struct dvs_awaited *)((char *)memory + l.awaited);
+	c->copying = (struct dvs_copying *)((char *)memory + l.copyings);
+	c->party = (struct dvs_party *)((char *)memory + l.parties);
+	c->loan = (struct dvs_loan *)((char *)memory + l.loans);
 	c->channels = (struct dvs_channels){
 		.chan = (struct dvs_chan *)((char *)memory + l.chans),
 		.count = l.limits.peers,
@@ -240,6 +319,7 @@ struct dvs_core *dvs_core_init(void *memory, void *slots,
 		.my_vm = identity->vm,
 		.my_inc = identity->incarnation,
 		.slots = slots,
+		.bulk_slot = (struct dvs_bulk_slot *)((char *)memory + l.bulk),
 		.ops = &c->ops,
 		.ctx = ctx,
 		.user = &ipc_user,
@@ -257,8 +337,12 @@ void dvs_core_stop(struct dvs_core *c)
 
 	c->stopped = 1;
 	c->channels.full = 1; /* for ever: nothing is sent any more */
+	c->channels.bulk_full = 1;
 	for (i = 0; i < c->limits.endpoints; i++)
 		dvs_ep_device_gone(c, &c->ep[i]);
+	dvs_await_device_gone(c);
+	dvs_dest_device_gone(c);
+	dvs_party_device_gone(c);
 }
 
 void dvs_core_stats(const struct dvs_core *c, struct dvs_stats *stats)
@@ -267,111 +351,15 @@ void dvs_core_stats(const struct dvs_core *c, struct dvs_stats *stats)
 
 	*stats = c->stats;
 	stats->unacknowledged = 0;
-	for (i = 0; i < c->channels.count; i++)
-		if (c->channels.chan[i].vm != DVS_VM_NODE)
-			stats->unacknowledged += c->channels.chan[i].next_seq -
-						 c->channels.chan[i].una;
-}
+	stats->bulk_unacknowledged = 0;
+	for (i = 0; i < c->channels.count; i++) {
+		const struct dvs_chan *ch = &c->channels.chan[i];
 
-/* ---- control requests ---- */
-
-void dvs_control_ask(struct dvs_core *c, dvs_u8 *state, const struct dvs_ctl_request *request)
-{
-	if (c->control_full || c->ops.control(c->ctx, request)) {
-		c->control_full = 1;
-		*state = DVS_CTL_WANTED;
-		return;
+		if (ch->vm == DVS_VM_NODE)
+			continue;
+		stats->unacknowledged += ch->next_seq - ch->una;
+		stats->bulk_unacknowledged += ch->bulk.next_seq - ch->bulk.una;
 	}
-	*state = DVS_CTL_ASKED;
-	if (c->control_at == DVS_NEVER) {
-		c->control_at = c->now + c->control_ns;
-		dvs_channels_arm(&c->channels, c->control_at);
-	}
-}
-
-enum again {
-	AGAIN_UNASKED,	/* what found no room on the queue */
-	AGAIN_OVERDUE,	/* what has waited for a whole interval of the timer */
-	AGAIN_ALL,
-};
-
-/* Is it to be asked now? A tick of the timer marks what it sees waiting for the first time. */
-static int is_due(dvs_u8 *state, enum again which)
-{
-	switch (*state) {
-	case DVS_CTL_WANTED:
-		return which != AGAIN_OVERDUE;
-	case DVS_CTL_OVERDUE:
-		return which != AGAIN_UNASKED;
-	case DVS_CTL_ASKED:
-		if (which == AGAIN_OVERDUE)
-			*state = DVS_CTL_OVERDUE;
-		return which == AGAIN_ALL;
-	default:
-		return 0;
-	}
-}
-
-/* Returns how many were asked again. */
-static dvs_u32 ask_again(struct dvs_core *c, enum again which)
-{
-	dvs_u32 i, asked = 0;
-
-	for (i = 0; i < c->limits.endpoints; i++)
-		if (is_due(&c->ep[i].ctl, which)) {
-			dvs_ep_ask(c, &c->ep[i]);
-			/* The next tick comes a whole interval later. */
-			is_due(&c->ep[i].ctl, which);
-			asked++;
-		}
-	for (i = 0; i < c->limits.destinations; i++)
-		if (is_due(&c->dest[i].ctl, which)) {
-			dvs_dest_ask(c, &c->dest[i]);
-			is_due(&c->dest[i].ctl, which);
-			asked++;
-		}
-	return asked;
-}
-
-static int awaits_results(const struct dvs_core *c)
-{
-	dvs_u32 i;
-
-	for (i = 0; i < c->limits.endpoints; i++)
-		if (c->ep[i].ctl >= DVS_CTL_ASKED)
-			return 1;
-	for (i = 0; i < c->limits.destinations; i++)
-		if (c->dest[i].ctl >= DVS_CTL_ASKED)
-			return 1;
-	return 0;
-}
-
-static void control_timer(struct dvs_core *c)
-{
-	if (c->control_at > c->now)
-		return;
-	c->control_at = DVS_NEVER;
-	if (ask_again(c, AGAIN_OVERDUE)) {
-		c->stats.backstop_fired++;
-		c->control_ns *= 2;
-		if (c->control_ns > DVS_BACKSTOP_MAX_NS)
-			c->control_ns = DVS_BACKSTOP_MAX_NS;
-	}
-	if (awaits_results(c))
-		c->control_at = c->now + c->control_ns;
-	else
-		c->control_ns = DVS_BACKSTOP_MIN_NS;
-}
-
-void dvs_core_refused(struct dvs_core *c, dvs_u64 nonce, dvs_u32 status, dvs_u64 now)
-{
-	c->now = now;
-	/* After BUSY, RETRY(all) or the backstop asks again. */
-	if (c->stopped || status == DVS_CTL_BUSY)
-		return;
-	if (!dvs_ep_refused(c, nonce, DVS_EINVAL))
-		dvs_dest_refused(c, nonce, DVS_EINVAL);
-	dvs_core_flush(c);
 }
 
 /* ---- events ---- */
@@ -391,7 +379,7 @@ static void take_node_frame(struct dvs_core *c, const struct dvs_frame *f)
 	case DVS_K_RETRY:
 		dvs_channels_retry(&c->channels, (dvs_u32)f->arg, c->now);
 		if (f->arg == 0)
-			ask_again(c, AGAIN_ALL);
+			dvs_control_ask_again(c, DVS_AGAIN_ALL);
 		break;
 	case DVS_K_GONE:
 		dvs_channels_gone(&c->channels, (dvs_u32)f->arg, (dvs_u32)(f->arg >> 32));
@@ -403,11 +391,54 @@ static void take_node_frame(struct dvs_core *c, const struct dvs_frame *f)
 		dvs_ep_unbound(c, f);
 		break;
 	case DVS_K_FOUND:
-		dvs_dest_found(c, f);
+		if (!dvs_await_found(c, f))
+			dvs_dest_found(c, f);
+		break;
+	case DVS_K_ASK:
+		dvs_state_asked(c, f);
+		break;
+	case DVS_K_PRIVILEGED:
+		dvs_privileges_result(c, f);
 		break;
 	default:
 		c->stats.malformed_dropped++;
 	}
+}
+
+/* Copies the header of a frame once and checks that it is whole and for this VM. */
+static int take_header(struct dvs_core *c, struct dvs_frame *f, const void *buffer,
+		       dvs_u32 len, dvs_u32 max)
+{
+	if (len >= sizeof(*f))
+		__builtin_memcpy(f, buffer, sizeof(*f));
+	if (len >= sizeof(*f) && len <= max && f->len == len - sizeof(*f) &&
+	    f->dst_vm == c->id.vm && f->dst_inc == c->id.incarnation)
+		return 1;
+	c->stats.malformed_dropped++;
+	return 0;
+}
+
+struct dvs_side *dvs_core_bulk(struct dvs_core *c, const void *header, dvs_u32 len,
+			       dvs_u64 *offset, dvs_u64 now)
+{
+	struct dvs_party *p = (void *)0;
+	struct dvs_chan *ch;
+	struct dvs_frame f;
+
+	c->now = now;
+	if (c->stopped || !take_header(c, &f, header, len, DVS_BULK_FRAME_MAX))
+		return (void *)0;
+	if (f.kind < DVS_K_BULK_DATA || f.kind > DVS_K_BULK_NOP || f.src_vm == DVS_VM_NODE ||
+	    f.src_vm == c->id.vm) {
+		c->stats.malformed_dropped++;
+		return (void *)0;
+	}
+	ch = dvs_channels_bulk(&c->channels, &f, now);
+	if (ch && f.kind == DVS_K_BULK_DATA)
+		p = dvs_party_data(c, ch, &f);
+	dvs_core_flush(c);
+	*offset = f.arg;
+	return p ? &p->side : (void *)0;
 }
 
 void dvs_core_frame(struct dvs_core *c, const void *buffer, dvs_u32 len, dvs_u64 now)
@@ -415,19 +446,12 @@ void dvs_core_frame(struct dvs_core *c, const void *buffer, dvs_u32 len, dvs_u64
 	struct dvs_frame f;
 
 	c->now = now;
-	if (c->stopped)
+	if (c->stopped || !take_header(c, &f, buffer, len, DVS_MSG_FRAME_MAX))
 		return;
-	if (len >= sizeof(f))
-		__builtin_memcpy(&f, buffer, sizeof(f));
-	if (len < sizeof(f) || len > DVS_MSG_FRAME_MAX || f.len != len - sizeof(f) ||
-	    f.dst_vm != c->id.vm || f.dst_inc != c->id.incarnation) {
-		c->stats.malformed_dropped++;
-		return;
-	}
 	c->stats.frames_received++;
 	if (f.kind <= DVS_K_NODE_LAST)
 		take_node_frame(c, &f);
-	else if (f.src_vm == DVS_VM_NODE || f.src_vm == c->id.vm)
+	else if (f.src_vm == DVS_VM_NODE || f.src_vm == c->id.vm || f.kind >= DVS_K_BULK_DATA)
 		c->stats.malformed_dropped++;
 	else
 		dvs_channels_frame(&c->channels, &f,
@@ -449,9 +473,11 @@ void dvs_core_room(struct dvs_core *c, dvs_u64 now)
 		return;
 	if (c->control_full) {
 		c->control_full = 0;
-		ask_again(c, AGAIN_UNASKED);
+		dvs_control_ask_again(c, DVS_AGAIN_UNASKED);
 	}
 	dvs_channels_room(&c->channels, now);
+	dvs_state_tell(c);
+	dvs_party_room(c);
 }
 
 void dvs_core_timer(struct dvs_core *c, dvs_u64 now)
@@ -462,7 +488,7 @@ void dvs_core_timer(struct dvs_core *c, dvs_u64 now)
 	if (c->stopped)
 		return;
 	next = dvs_channels_timer(&c->channels, now);
-	control_timer(c);
+	dvs_control_timer(c);
 	dvs_channels_arm(&c->channels, next);
 	if (c->control_at != DVS_NEVER)
 		dvs_channels_arm(&c->channels, c->control_at);

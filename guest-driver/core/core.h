@@ -46,7 +46,13 @@ struct dvs_limits {
 	dvs_u32 destinations;	/* remembered locations of far endpoints; 512 */
 	dvs_u32 credits;	/* requests that one peer may have here at once; 64 */
 	dvs_u32 window;		/* unacknowledged frames per peer, a power of two from 32 on; 64 */
+	dvs_u32 copies;		/* that were asked for here and are under way at once; 256 */
+	dvs_u32 sides;		/* of copies under way, that are here; 512 */
+	dvs_u32 grants;		/* 1024 */
+	dvs_u32 bulk_payload;	/* bytes in a bulk frame, as the device allows; DVS_BULK_PAYLOAD_MAX */
 };
+
+#define DVS_BULK_PAYLOAD_MIN	4096
 
 /* What the node told of this VM, from the device's configuration space. */
 struct dvs_identity {
@@ -55,7 +61,18 @@ struct dvs_identity {
 	dvs_s32 nr_tasks;
 	dvs_s32 nr_procs;
 	dvs_s32 nr_sysprocs;
+	dvs_u32 flags;		/* DVS_CONFIG_* */
 };
+
+/* What an endpoint may do: DVS_MAY_*, whom it may send to, DVS_LEVEL_* (wire.h). */
+struct dvs_privileges {
+	dvs_u64 calls;
+	dvs_u64 ipc_to;
+	dvs_u32 level;
+	dvs_u32 reserved;
+};
+
+#include "copy.h"
 
 /* How a message came to be. */
 enum dvs_kind {
@@ -73,7 +90,7 @@ struct dvs_req {
 	struct dvs_call *call;		/* sender, if it is in this VM */
 	struct dvs_chan *chan;		/* sender's VM, if it is not */
 	dvs_u64 op;			/* the sender's id of it, if it is not */
-	dvs_u64 token;			/* the receiver's id of it */
+	dvs_u64 token;			/* the receiver's id of it; of a notification its value */
 	struct dvs_addr src;
 	const void *data;
 	dvs_u32 len;
@@ -89,7 +106,11 @@ struct dvs_req {
  * The shell fills the fields above the line; all others are the core's.
  */
 struct dvs_call {
-	const void *send_buf;		/* kernel memory, stable while the call is under way */
+	/*
+	 * Kernel memory, stable while the call is under way. Of a sendrec it has
+	 * DVS_MSG_PAYLOAD_MAX bytes: a relay puts the message there that goes on.
+	 */
+	void *send_buf;
 	dvs_u32 send_len;		/* at most DVS_MSG_PAYLOAD_MAX */
 	void *recv_buf;
 	dvs_u32 recv_cap;
@@ -98,7 +119,7 @@ struct dvs_call {
 	dvs_u32 recv_len;		/* bytes of the message, maybe more than recv_cap took */
 	struct dvs_addr peer;		/* received from; bound as */
 	dvs_u8 kind;			/* enum dvs_kind of what was received */
-	dvs_u64 token;			/* of a request received: names it in dvs_reply */
+	dvs_u64 token;			/* of a request received: names it in dvs_reply; of a notification: its value */
 
 	dvs_u8 what;
 	dvs_u8 state;
@@ -107,8 +128,11 @@ struct dvs_call {
 	struct dvs_list wait;		/* among those who watch a far endpoint */
 	struct dvs_ep *ep;
 	struct dvs_addr filter;
+	struct dvs_privileges privileges;	/* to be set */
 	struct dvs_dest *dest;
 	struct dvs_op *operation;
+	struct dvs_copying *copying;	/* that it asked for */
+	struct dvs_list sides;		/* of copies that use the memory of its process */
 	struct dvs_req req;
 };
 
@@ -137,8 +161,30 @@ struct dvs_ops {
 	int (*control)(void *ctx, const struct dvs_ctl_request *request);
 	/* Call dvs_core_timer at this time; ~0: not needed. Replaces what was asked before. */
 	void (*timer)(void *ctx, dvs_u64 at_ns);
+	/* Fill in what the core does not know of an endpoint: pid, name, more bits of misc. */
+	void (*describe)(void *ctx, struct dvs_ep *ep, struct dvs_endpoint_state *state);
 	/* The endpoint's slot is free again: no shell reference may be left. */
 	void (*released)(void *ctx, struct dvs_ep *ep);
+	/*
+	 * Put a frame on the bulk transmit queue: the header of this slot (see
+	 * dvs_core_bulk_header) and then `len` bytes of the side from `offset` on;
+	 * NULL: nothing. Otherwise as transmit and reusable.
+	 */
+	int (*bulk_transmit)(void *ctx, dvs_u32 slot, struct dvs_side *side, dvs_u64 offset,
+			     dvs_u32 len);
+	int (*bulk_reusable)(void *ctx, dvs_u32 slot);
+	/*
+	 * Make the memory of the side ready for use; dvs_copy_opened follows. The
+	 * call and the region are looked at now: they may be gone before that.
+	 * Not 0: it cannot be, with this result.
+	 */
+	dvs_s32 (*copy_open)(void *ctx, struct dvs_side *side);
+	/* No use of an opened side is left. After dvs_core_stop, those in use are the shell's to close. */
+	void (*copy_close)(void *ctx, struct dvs_side *side);
+	/* Copy from one opened side to the other. */
+	void (*copy_run)(void *ctx, struct dvs_side *src, struct dvs_side *dst);
+	/* No new use is made of the region of a grant. */
+	void (*unlent)(void *ctx, void *region);
 };
 
 /* Counters, all since init. */
@@ -155,12 +201,21 @@ struct dvs_stats {
 	dvs_u64 gone;
 	dvs_u64 local_messages;
 	dvs_u64 remote_messages;
+	dvs_u64 bulk_sent;
+	dvs_u64 bulk_sent_again;
+	dvs_u64 bulk_received;
+	dvs_u64 copies_done;		/* that were asked for here */
+	dvs_u64 copied_bytes;
 	dvs_u32 endpoints;		/* in use now */
 	dvs_u32 peers;
 	dvs_u32 operations;
 	dvs_u32 requests;		/* of other VMs, held here now */
 	dvs_u32 destinations;
 	dvs_u32 unacknowledged;
+	dvs_u32 copies;
+	dvs_u32 sides;
+	dvs_u32 grants;
+	dvs_u32 bulk_unacknowledged;
 };
 
 /* What a starting function returns when the call goes on: `wake` ends it. */
@@ -169,6 +224,11 @@ struct dvs_stats {
 /* Flags of a call. */
 #define DVS_CALL_NOWAIT		0x01	/* fail with DVS_EAGAIN rather than wait for the peer */
 #define DVS_CALL_REQUESTS	0x02	/* receive: only what sendrec sent */
+/*
+ * send, sendrec: no other thread can use this endpoint. A call that would close a
+ * cycle of such ones, each waiting for the next, then fails with DVS_ELOCKED.
+ */
+#define DVS_CALL_SOLE		0x04
 
 /* Bytes of memory for a core; 0 if a limit is out of range. */
 dvs_size dvs_core_size(const struct dvs_limits *limits);
@@ -205,8 +265,51 @@ int dvs_receive(struct dvs_core *core, struct dvs_call *call, struct dvs_ep *ep,
 /* token: the request to answer, as told at its receipt; 0: the oldest open one of dst. */
 int dvs_reply(struct dvs_core *core, struct dvs_call *call, struct dvs_ep *ep,
 	      struct dvs_addr dst, dvs_u64 token, dvs_u64 now);
+/*
+ * In the name of `source`: DVS_SELF, another endpoint of this VM, or DVS_HARDWARE
+ * if dst is in this VM. Of two notifications of a source that wait, the later value stays.
+ */
 int dvs_notify(struct dvs_core *core, struct dvs_call *call, struct dvs_ep *ep,
-	       struct dvs_addr dst, dvs_u64 now);
+	       struct dvs_addr dst, dvs_s32 source, dvs_s64 value, dvs_u64 now);
+#define DVS_NO_VALUE	(-1)
+
+/*
+ * Hands a request of `client` (token as in dvs_reply) on to dst, with the message
+ * of this call: dst answers the client, whose own privileges decide whether it may
+ * ask there. That, and whether dst lives, is the client's concern alone.
+ */
+int dvs_relay(struct dvs_core *core, struct dvs_call *call, struct dvs_ep *ep,
+	      struct dvs_addr client, dvs_u64 token, struct dvs_addr dst, dvs_u64 now);
+/* Ends a receive from any of an endpoint of this VM, or its next one, with DVS_EWOKENUP. */
+int dvs_wakeup(struct dvs_core *core, struct dvs_call *call, struct dvs_ep *ep, dvs_s32 nr,
+	       dvs_u64 now);
+
+/*
+ * Wait until an endpoint is bound, in any VM (call->peer tells it), or until it is
+ * not. The caller's endpoint may be NULL: it has none.
+ */
+int dvs_await_bind(struct dvs_core *core, struct dvs_call *call, struct dvs_ep *ep, dvs_s32 nr,
+		   dvs_u64 now);
+int dvs_await_unbind(struct dvs_core *core, struct dvs_call *call, struct dvs_ep *ep, dvs_s32 nr,
+		     dvs_u64 now);
+/* Ends the calls of an endpoint with DVS_ESHUTDOWN: its process is being asked to leave. */
+void dvs_ep_shutdown(struct dvs_core *core, struct dvs_ep *ep, dvs_u64 now);
+
+/*
+ * The state of an endpoint of this VM, which `state` has on return. Otherwise a
+ * look-up decides between DVS_ENOTBIND and DVS_ERMTPROC; of the latter call->peer
+ * tells the generation and call->token the VM.
+ */
+int dvs_state(struct dvs_core *core, struct dvs_call *call, dvs_s32 nr,
+	      struct dvs_endpoint_state *state, dvs_u64 now);
+/* The state of the first endpoint bound in this VM from *place on, which then is after it. 0: none. */
+int dvs_state_at(struct dvs_core *core, dvs_u32 *place, struct dvs_endpoint_state *state);
+
+/* The privileges of an endpoint of this VM. */
+int dvs_privileges_get(struct dvs_core *core, dvs_s32 nr, struct dvs_privileges *privileges);
+/* Takes effect when the node has agreed, which it does for a VM with DVS_CONFIG_ADMIN alone. */
+int dvs_privileges_set(struct dvs_core *core, struct dvs_call *call, dvs_s32 nr,
+		       const struct dvs_privileges *privileges, dvs_u64 now);
 
 /*
  * The caller wants to leave (`why`: DVS_ETIMEDOUT or DVS_EINTR). Returns the
@@ -223,6 +326,8 @@ int dvs_call_abandon(struct dvs_core *core, struct dvs_call *call, dvs_u64 now);
 /* Is there something that a receive from ANY would get without waiting? */
 int dvs_ep_readable(const struct dvs_ep *ep);
 struct dvs_addr dvs_ep_addr(const struct dvs_ep *ep);
+/* Has it the right to this call (DVS_MAY_*)? The shell asks for those that only it knows. */
+int dvs_ep_may(const struct dvs_ep *ep, dvs_u32 call);
 /* The shell's own pointer of an endpoint. */
 void dvs_ep_set_owner(struct dvs_ep *ep, void *owner);
 void *dvs_ep_owner(const struct dvs_ep *ep);

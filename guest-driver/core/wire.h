@@ -39,21 +39,27 @@
 #define DVS_K_BOUND		3	/* op: nonce; dst_ep, dst_gen; result */
 #define DVS_K_UNBOUND		4	/* op: nonce; dst_ep, dst_gen; result */
 #define DVS_K_FOUND		5	/* op: nonce; dst_ep, dst_gen; arg: VM | incarnation << 32; result */
+#define DVS_K_ASK		6	/* op: nonce; arg: tell the state of the endpoints from this place on */
+#define DVS_K_PRIVILEGED	7	/* op: nonce; dst_ep, dst_gen; result */
 #define DVS_K_NODE_LAST		15
 
 #define DVS_K_ACK		16	/* acknowledges and grants, nothing else */
 #define DVS_K_REFUSED		17	/* no room for one more peer: what was sent is not executed */
+#define DVS_K_TELL		18	/* to the node: op as asked; arg: where to go on, 0: that was all; payload: records */
 #define DVS_K_UNNUMBERED_LAST	31
 
 /* Requests: each uses one credit until its answer has left. src_ep is checked by the node. */
 #define DVS_K_MSG		32	/* send: answered by TAKEN */
 #define DVS_K_REQ		33	/* sendrec: answered by RPL */
-#define DVS_K_NTF		34	/* notify: not answered */
+#define DVS_K_NTF		34	/* notify: not answered, but by DIED where dst is not bound; arg: its value */
+#define DVS_K_COPY_IN		35	/* vcopy: take what the source sends; answered by COPIED */
+#define DVS_K_COPY_OUT		36	/* vcopy: send to the destination; answered by COPIED */
 #define DVS_K_REQUEST_FIRST	32
 #define DVS_K_REQUEST_LAST	39
 
 /* Requests of the cores themselves, about endpoints; one credit each as well. */
 #define DVS_K_WATCH		40	/* tell me when dst_ep dies: answered by DIED, or not */
+#define DVS_K_FETCH		41	/* the destination of a copy is ready for its data; not answered */
 #define DVS_K_WATCH_LAST	47
 
 /* Follow-ups and answers: room for them is kept by the request they belong to. */
@@ -65,9 +71,12 @@
 #define DVS_K_CANCELLED		58	/* op */
 #define DVS_K_FAILED		59	/* op, result */
 #define DVS_K_NOTHERE		60	/* op: dst is not bound in this VM; nothing was executed */
+#define DVS_K_REDIRECT		61	/* op: send it, with this payload, to src_ep, src_gen instead (relay) */
+#define DVS_K_COPIED		62	/* op, result: this side of the copy is over */
 
 /* Bulk class: on the bulk queues, with numbers and credits of its own. */
-#define DVS_K_BULK_DATA		64
+#define DVS_K_BULK_DATA		64	/* src_vm's part of a copy: op: the copy, arg: offset, payload */
+#define DVS_K_BULK_NOP		65	/* keeps the place of data that is not wanted any more */
 #define DVS_K_BULK_LAST		79
 
 /* Credits of a class that each side has before the first grant. */
@@ -107,6 +116,9 @@ _Static_assert(sizeof(struct dvs_frame) == DVS_FRAME_HEADER, "frame header");
 #define DVS_CTL_BIND		1	/* ep; result comes as BOUND */
 #define DVS_CTL_UNBIND		2	/* ep, gen (0: any of this VM); result comes as UNBOUND */
 #define DVS_CTL_LOOKUP		3	/* ep; result comes as FOUND */
+#define DVS_CTL_AWAIT		4	/* ep; result comes as FOUND, once it is bound */
+#define DVS_CTL_FORGET		5	/* nothing waits for the result of the AWAIT with this nonce any more */
+#define DVS_CTL_PRIVILEGE	6	/* ep, gen, calls, ipc_to, level; result comes as PRIVILEGED */
 
 struct dvs_ctl_request {
 	dvs_u32 op;
@@ -114,7 +126,11 @@ struct dvs_ctl_request {
 	dvs_u64 nonce;		/* comes back in the result; equal nonces are one request */
 	dvs_s32 ep;
 	dvs_u32 gen;
-	dvs_u64 reserved[5];	/* zero */
+	dvs_u64 calls;		/* PRIVILEGE: a bit for each DVS_MAY_*; otherwise zero */
+	dvs_u64 ipc_to;		/* PRIVILEGE: a bit for each number + nr_tasks from 0 to 63; otherwise zero */
+	dvs_u32 level;		/* PRIVILEGE: DVS_LEVEL_*; otherwise zero */
+	dvs_u32 reserved0;	/* zero */
+	dvs_u64 reserved[2];	/* zero */
 };
 
 _Static_assert(sizeof(struct dvs_ctl_request) == 64, "control request");
@@ -132,6 +148,80 @@ struct dvs_ctl_response {
 
 _Static_assert(sizeof(struct dvs_ctl_response) == 16, "control response");
 
+/*
+ * Privileges of an endpoint: which calls it may make, and to whom. Calls have
+ * the DVS's numbers. Of these the node checks SEND, NOTIFY, SENDREC and VCOPY,
+ * and whom a request goes to.
+ */
+#define DVS_MAY_SEND		2
+#define DVS_MAY_RECEIVE		3
+#define DVS_MAY_NOTIFY		4
+#define DVS_MAY_SENDREC		5
+#define DVS_MAY_RCVRQST		6
+#define DVS_MAY_REPLY		7
+#define DVS_MAY_UNBIND		10
+#define DVS_MAY_VCOPY		13
+#define DVS_MAY_RELAY		16
+#define DVS_MAY_GETEP		26
+#define DVS_MAY_WAIT4BIND	29
+#define DVS_MAY_WAKEUP		34
+/* What a server may by default: all; and what a user may: SENDREC, UNBIND, GETEP, WAIT4BIND. */
+#define DVS_CALLS_SERVER	0x7fffffffe
+#define DVS_CALLS_USER		0x24000420
+/* A user sends only to servers; from SERVER on an endpoint may send to users too. */
+#define DVS_LEVEL_USER		0
+#define DVS_LEVEL_SERVER	1
+#define DVS_LEVEL_TASK		2
+
+/* The state of an endpoint, as its VM's core tells it. */
+struct dvs_endpoint_state {
+	dvs_s32 nr;
+	dvs_u32 gen;
+	dvs_u32 rts;		/* DVS_RTS_*; 0: runs */
+	dvs_u32 misc;		/* DVS_MIS_* */
+	dvs_s32 getfrom;	/* RECEIVING: from whom, or 31438 (ANY); else 27342 (NONE) */
+	dvs_s32 sendto;		/* SENDING: to whom; else 27342 (NONE) */
+	dvs_s32 pid;		/* of the process, in its VM; -1: not known */
+	dvs_u32 queued;		/* messages and notifications that wait for it */
+	dvs_u32 lclsent;	/* messages sent within the VM, and to others */
+	dvs_u32 rmtsent;
+	dvs_u32 lclcopy;
+	dvs_u32 rmtcopy;
+	dvs_u8 name[16];	/* of the process, padded with zeros */
+};
+
+_Static_assert(sizeof(struct dvs_endpoint_state) == 64, "endpoint state");
+
+#define DVS_RTS_SENDING		0x4
+#define DVS_RTS_RECEIVING	0x8
+#define DVS_RTS_ONCOPY		0x400
+#define DVS_RTS_WAITUNBIND	0x20000
+#define DVS_RTS_WAITBIND	0x40000
+#define DVS_MIS_NOTIFY		0x4
+#define DVS_MIS_GRPLEADER	0x20
+#define DVS_MIS_RMTBACKUP	0x10
+#define DVS_MIS_REPLICATED	0x80
+#define DVS_MIS_WOKENUP		0x200
+
+/* Payload of COPY_IN, COPY_OUT and FETCH. */
+struct dvs_copy_side {
+	dvs_u64 address;	/* in the process of dst_ep; with a grant: offset in its region */
+	dvs_u64 bytes;
+	dvs_u64 grant;		/* 0: none */
+	dvs_u64 id;		/* of the copy, chosen by the requester */
+	dvs_u32 requester_vm;
+	dvs_u32 requester_inc;
+	dvs_u32 other_vm;	/* where the other side is */
+	dvs_u32 other_inc;
+	dvs_s32 other_ep;
+	dvs_u32 other_gen;
+	dvs_u64 reserved;	/* zero */
+};
+
+_Static_assert(sizeof(struct dvs_copy_side) == 64, "side of a copy");
+
+#define DVS_CONFIG_ADMIN	0x1	/* this VM may administer its DC */
+
 /* Device configuration space: read-only for the driver. */
 struct dvs_device_config {
 	dvs_u32 vm;
@@ -144,7 +234,8 @@ struct dvs_device_config {
 	dvs_u32 nr_tasks;	/* endpoint numbers go from -nr_tasks … */
 	dvs_u32 nr_procs;	/* … to nr_procs - 1 */
 	dvs_u32 nr_sysprocs;	/* those with number + nr_tasks < nr_sysprocs are servers */
-	dvs_u32 reserved[2];
+	dvs_u32 flags;		/* DVS_CONFIG_* */
+	dvs_u32 nodeid;		/* number of the host's node, as programs of the DVS see it */
 	dvs_u8 dc_name[16];	/* padded with zeros */
 };
 

@@ -145,3 +145,174 @@ int dvs_notify(const struct dvs *dvs, struct dvs_address to, int64_t timeout_ms)
 
 	return io_run(dvs, DVS_IOC_NOTIFY, &io, NULL);
 }
+
+int dvs_notify_value(const struct dvs *dvs, struct dvs_address to, int64_t value,
+		     int64_t timeout_ms)
+{
+	struct dvs_io io = io_to(dvs, to, timeout_ms);
+
+	io.flags = DVS_IO_VALUE;
+	io.token = (uint64_t)value;
+	return io_run(dvs, DVS_IOC_NOTIFY, &io, NULL);
+}
+
+int dvs_reply_receive(const struct dvs *dvs, struct dvs_address to, uint64_t token,
+		      const void *message, size_t length, struct dvs_address from, uint32_t flags,
+		      void *buffer, size_t size, struct dvs_received *received,
+		      int64_t timeout_ms)
+{
+	struct dvs_io io = io_to(dvs, to, timeout_ms);
+
+	io.flags = flags;
+	io.token = token;
+	io.from = from.ep;
+	io.from_generation = from.generation;
+	io_message(&io, message, length);
+	io_buffer(&io, buffer, size);
+	return io_run(dvs, DVS_IOC_REPLY_RECEIVE, &io, received);
+}
+
+static int privilege_run(const struct dvs *dvs, struct dvs_privilege *privilege)
+{
+	return ioctl(dvs->fd, DVS_IOC_PRIVILEGE, privilege) ? -errno : privilege->result;
+}
+
+int dvs_get_privilege(const struct dvs *dvs, int32_t ep, struct dvs_privilege *privilege)
+{
+	struct dvs_privilege asked = { .ep = ep };
+	int result = privilege_run(dvs, &asked);
+
+	if (result == DVS_OK)
+		*privilege = asked;
+	return result;
+}
+
+int dvs_set_privilege(const struct dvs *dvs, int32_t ep, const struct dvs_privilege *privilege)
+{
+	struct dvs_privilege asked = {
+		.ep = ep,
+		.flags = DVS_PRIVILEGE_SET,
+		.calls = privilege->calls,
+		.ipc_to = privilege->ipc_to,
+		.level = privilege->level,
+	};
+
+	return privilege_run(dvs, &asked);
+}
+
+int dvs_relay(const struct dvs *dvs, struct dvs_address client, uint64_t token,
+	      struct dvs_address to, const void *message, size_t length, int64_t timeout_ms)
+{
+	struct dvs_io io = io_to(dvs, to, timeout_ms);
+
+	io.token = token;
+	io.from = client.ep;
+	io.from_generation = client.generation;
+	io_message(&io, message, length);
+	return io_run(dvs, DVS_IOC_RELAY, &io, NULL);
+}
+
+int dvs_wakeup(const struct dvs *dvs, int32_t ep)
+{
+	struct dvs_wakeup wakeup = { .ep = ep, .id = dvs->id };
+
+	return ioctl(dvs->fd, DVS_IOC_WAKEUP, &wakeup) ? -errno : wakeup.result;
+}
+
+int dvs_await(const struct dvs *dvs, uint32_t what, int32_t ep, struct dvs_address *found,
+	      int64_t timeout_ms)
+{
+	struct dvs_await await = { .what = what, .ep = ep, .timeout_ms = timeout_ms };
+
+	if (ioctl(dvs->fd, DVS_IOC_AWAIT, &await))
+		return -errno;
+	if (found && await.result == DVS_OK && what != DVS_AWAIT_UNBIND) {
+		found->ep = await.ep;
+		found->generation = await.generation;
+	}
+	return await.result;
+}
+
+int dvs_getep(const struct dvs *dvs, int32_t pid, struct dvs_address *found)
+{
+	struct dvs_getep getep = { .pid = pid };
+
+	if (ioctl(dvs->fd, DVS_IOC_GETEP, &getep))
+		return -errno;
+	if (getep.result == DVS_OK) {
+		found->ep = getep.ep;
+		found->generation = getep.generation;
+	}
+	return getep.result;
+}
+
+int dvs_state(const struct dvs *dvs, int32_t ep, struct dvs_state *state)
+{
+	*state = (struct dvs_state){ .ep = ep };
+	return ioctl(dvs->fd, DVS_IOC_STATE, state) ? -errno : state->result;
+}
+
+int dvs_bind_process(const struct dvs *dvs, int32_t ep, int32_t pid, uint32_t flags)
+{
+	struct dvs_bind bind = { .ep = ep, .owner = DVS_BIND_PID, .pid = pid, .flags = flags };
+
+	return ioctl(dvs->fd, DVS_IOC_BIND, &bind) ? -errno : bind.result;
+}
+
+int dvs_unbind_other(const struct dvs *dvs, int32_t ep, int64_t timeout_ms)
+{
+	struct dvs_unbind unbind = { .id = DVS_ID_NUMBER, .ep = ep, .timeout_ms = timeout_ms };
+
+	return ioctl(dvs->fd, DVS_IOC_UNBIND, &unbind) ? -errno : unbind.result;
+}
+
+int dvs_copy(const struct dvs *dvs, struct dvs_place from, struct dvs_place to, uint64_t bytes,
+	     uint64_t *copied, int64_t timeout_ms)
+{
+	struct dvs_copy copy = {
+		.id = dvs->id,
+		.src = from.ep.ep,
+		.src_generation = from.ep.generation,
+		.dst = to.ep.ep,
+		.dst_generation = to.ep.generation,
+		.src_addr = from.address,
+		.dst_addr = to.address,
+		.src_grant = from.grant,
+		.dst_grant = to.grant,
+		.bytes = bytes,
+		.timeout_ms = timeout_ms,
+	};
+	int result = ioctl(dvs->fd, DVS_IOC_COPY, &copy) ? -errno : copy.result;
+
+	if (copied)
+		*copied = copy.copied;
+	return result;
+}
+
+int dvs_grant(const struct dvs *dvs, struct dvs_address to, uint32_t rights, void *memory,
+	      size_t size, uint64_t *grant)
+{
+	struct dvs_grant lend = {
+		.id = dvs->id,
+		.rights = rights,
+		.ep = to.ep,
+		.generation = to.generation,
+		.address = address_of(memory),
+		.bytes = size,
+	};
+
+	/* Without rights it would revoke. */
+	if (!rights)
+		return DVS_EINVAL;
+	if (ioctl(dvs->fd, DVS_IOC_GRANT, &lend))
+		return -errno;
+	*grant = lend.grant;
+	return lend.result;
+}
+
+int dvs_revoke(const struct dvs *dvs, uint64_t grant)
+{
+	struct dvs_grant revoke = { .id = dvs->id, .grant = grant };
+
+	return ioctl(dvs->fd, DVS_IOC_GRANT, &revoke) ? -errno : revoke.result;
+}

@@ -35,7 +35,7 @@ static int vdvs_reusable(void *ctx, dvs_u32 slot)
 {
 	struct vdvs_device *dev = ctx;
 
-	return vdvs_tx_reusable(&dev->queues, slot);
+	return vdvs_tx_free(&dev->queues.tx, slot);
 }
 
 static int vdvs_control(void *ctx, const struct dvs_ctl_request *request)
@@ -87,6 +87,26 @@ enum hrtimer_restart vdvs_timer(struct hrtimer *timer)
 	return HRTIMER_NORESTART;
 }
 
+static void vdvs_describe(void *ctx, struct dvs_ep *ep, struct dvs_endpoint_state *state)
+{
+	struct vdvs_holder *holder = dvs_ep_owner(ep);
+	struct task_struct *task;
+
+	if (!holder)
+		return;
+	if (holder->process)
+		state->misc |= DVS_MIS_GRPLEADER;
+	if (holder->flags & DVS_BIND_BACKUP)
+		state->misc |= DVS_MIS_RMTBACKUP;
+	if (holder->flags & DVS_BIND_REPLICA)
+		state->misc |= DVS_MIS_REPLICATED;
+	state->pid = pid_nr(holder->shown);
+	task = holder->thread ? holder->thread : pid_task(holder->shown, PIDTYPE_TGID);
+	/* Without the task's own lock, which may not be taken here: a name that just changes is mixed. */
+	if (task)
+		strscpy_pad((char *)state->name, task->comm, sizeof(state->name));
+}
+
 /* The core gave an endpoint up by itself: its holder has none any more. */
 static void vdvs_released(void *ctx, struct dvs_ep *ep)
 {
@@ -96,6 +116,19 @@ static void vdvs_released(void *ctx, struct dvs_ep *ep)
 		vdvs_holder_remove(ctx, holder);
 }
 
+static int vdvs_bulk_transmit(void *ctx, dvs_u32 slot, struct dvs_side *side, dvs_u64 offset,
+			      dvs_u32 len)
+{
+	return vdvs_bulk_add(ctx, slot, side, offset, len);
+}
+
+static int vdvs_bulk_reusable(void *ctx, dvs_u32 slot)
+{
+	struct vdvs_device *dev = ctx;
+
+	return vdvs_tx_free(&dev->queues.bulk_tx, slot);
+}
+
 const struct dvs_ops vdvs_ops = {
 	.wake = vdvs_wake,
 	.readable = vdvs_readable,
@@ -103,5 +136,12 @@ const struct dvs_ops vdvs_ops = {
 	.reusable = vdvs_reusable,
 	.control = vdvs_control,
 	.timer = vdvs_timer_set,
+	.describe = vdvs_describe,
 	.released = vdvs_released,
+	.bulk_transmit = vdvs_bulk_transmit,
+	.bulk_reusable = vdvs_bulk_reusable,
+	.copy_open = vdvs_copy_open,
+	.copy_close = vdvs_copy_close,
+	.copy_run = vdvs_copy_run,
+	.unlent = vdvs_unlent,
 };

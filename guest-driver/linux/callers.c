@@ -11,27 +11,53 @@
  * one with the same number.
  */
 
+#include <linux/fdtable.h>
+#include <linux/fs.h>
+#include <linux/pid.h>
 #include <linux/sched/signal.h>
 #include <linux/sched/task.h>
 #include <linux/slab.h>
 
 #include "virtio_dvs.h"
 
-struct vdvs_holder *vdvs_holder_new(struct vdvs_file *file, u32 owner)
+/* The process that has the process or thread with this number, for the caller. */
+struct pid *vdvs_process_get(s32 nr)
+{
+	struct pid *process = NULL;
+	struct task_struct *task;
+	struct pid *pid;
+
+	rcu_read_lock();
+	pid = find_vpid(nr);
+	task = pid ? pid_task(pid, PIDTYPE_PID) : NULL;
+	if (task && !(task->flags & PF_KTHREAD))
+		process = get_pid(task_tgid(task));
+	rcu_read_unlock();
+	return process;
+}
+
+struct vdvs_holder *vdvs_holder_new(struct vdvs_file *file, const struct dvs_bind *bind)
 {
 	struct vdvs_holder *holder = kzalloc(sizeof(*holder), GFP_KERNEL_ACCOUNT);
 
 	if (!holder)
-		return NULL;
-	switch (owner) {
+		return ERR_PTR(-ENOMEM);
+	holder->flags = bind->flags;
+	holder->shown = bind->owner == DVS_BIND_PID ? vdvs_process_get(bind->pid) :
+						      get_pid(task_tgid(current));
+	if (!holder->shown) {
+		kfree(holder);
+		return ERR_PTR(-ESRCH);
+	}
+	switch (bind->owner) {
 	case DVS_BIND_FILE:
 		holder->file = file;
 		break;
-	case DVS_BIND_PROCESS:
-		holder->process = get_pid(task_tgid(current));
+	case DVS_BIND_THREAD:
+		holder->thread = get_task_struct(current);
 		break;
 	default:
-		holder->thread = get_task_struct(current);
+		holder->process = get_pid(holder->shown);
 		break;
 	}
 	return holder;
@@ -39,13 +65,14 @@ struct vdvs_holder *vdvs_holder_new(struct vdvs_file *file, u32 owner)
 
 void vdvs_holder_free(struct vdvs_holder *holder)
 {
+	put_pid(holder->shown);
 	put_pid(holder->process);
 	if (holder->thread)
 		put_task_struct(holder->thread);
 	kfree(holder);
 }
 
-static struct vdvs_holder *vdvs_process_find(struct vdvs_device *dev, struct pid *process)
+struct vdvs_holder *vdvs_process_find(struct vdvs_device *dev, struct pid *process)
 {
 	struct vdvs_holder *holder;
 
@@ -82,6 +109,8 @@ bool vdvs_holder_add(struct vdvs_device *dev, struct vdvs_holder *holder, struct
 	key = holder->process ? (unsigned long)holder->process : (unsigned long)holder->thread;
 	hash_add(dev->tasks, &holder->link, key);
 	WRITE_ONCE(dev->nr_tasks, dev->nr_tasks + 1);
+	/* Either the exit of a process sees this, or the process is seen to exit below. */
+	smp_mb();
 	return true;
 }
 
@@ -135,6 +164,34 @@ struct vdvs_holder *vdvs_holder_of(struct vdvs_file *file, u32 id)
 	return holder ? holder : vdvs_process_find(file->dev, task_tgid(current));
 }
 
+struct vdvs_holder *vdvs_holder_any(struct vdvs_file *file)
+{
+	return vdvs_holder_of(file, file->holder ? DVS_ID_FILE : DVS_ID_TASK);
+}
+
+struct vdvs_holder *vdvs_holder_by_pid(struct vdvs_device *dev, s32 nr)
+{
+	struct pid *pid = find_vpid(nr);
+	struct task_struct *task = pid ? pid_task(pid, PIDTYPE_PID) : NULL;
+	struct vdvs_holder *holder;
+
+	if (!task)
+		return NULL;
+	holder = vdvs_thread_find(dev, task);
+	return holder ? holder : vdvs_process_find(dev, task_tgid(task));
+}
+
+/* Of a process every thread may, of a file also whoever else holds it. */
+bool vdvs_holder_sole(const struct vdvs_file *file, const struct vdvs_holder *holder)
+{
+	if (holder->thread)
+		return true;
+	if (!thread_group_empty(current))
+		return false;
+	return holder->process || (file_count(file->filp) == 1 &&
+				   atomic_read(&current->files->count) == 1);
+}
+
 struct dvs_ep *vdvs_endpoint_of(struct vdvs_file *file, u32 id)
 {
 	struct vdvs_holder *holder = vdvs_holder_of(file, id);
@@ -142,9 +199,18 @@ struct dvs_ep *vdvs_endpoint_of(struct vdvs_file *file, u32 id)
 	return holder ? holder->ep : NULL;
 }
 
+static void vdvs_holder_end(struct vdvs_device *dev, struct vdvs_holder *holder)
+{
+	/* One that is being bound by another process is left to that one. */
+	if (holder->ep)
+		vdvs_holder_unbind(dev, holder);
+	else
+		holder->over = true;
+}
+
 /*
  * Runs in every exiting task, so it looks without the lock whether any endpoint
- * belongs to a task: this task's own bind would be seen. Of a process, the last
+ * or command belongs to a task: this task's own would be seen. Of a process, the last
  * thread sees `live` at zero; several may, which does no harm.
  */
 static void vdvs_task_exit(void *data, struct task_struct *task)
@@ -153,17 +219,18 @@ static void vdvs_task_exit(void *data, struct task_struct *task)
 	struct vdvs_holder *holder;
 	unsigned long flags;
 
-	if (!READ_ONCE(dev->nr_tasks))
+	if (!READ_ONCE(dev->nr_tasks) && list_empty_careful(&dev->async))
 		return;
 	vdvs_enter(dev, &flags);
 	if (dev->core) {
+		vdvs_uring_exit(dev, task);
 		holder = vdvs_thread_find(dev, task);
 		if (holder)
-			vdvs_holder_unbind(dev, holder);
+			vdvs_holder_end(dev, holder);
 		holder = atomic_read(&task->signal->live) ?
 			NULL : vdvs_process_find(dev, task_tgid(task));
 		if (holder)
-			vdvs_holder_unbind(dev, holder);
+			vdvs_holder_end(dev, holder);
 	}
 	vdvs_leave(dev, &flags);
 }

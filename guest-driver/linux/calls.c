@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /* virtio_dvs: from an ioctl to a call of the core and back. */
 
+#include <linux/capability.h>
 #include <linux/pagemap.h>
 #include <linux/uaccess.h>
 
@@ -14,111 +15,29 @@ static_assert(DVS_ADDR_ANY == DVS_ANY);
 static_assert(DVS_ADDR_NONE == DVS_NONE);
 static_assert(DVS_ADDR_SELF == DVS_SELF);
 
-/* Messages cross user space by these, so that the core never touches user memory. */
-struct vdvs_message {
-	u8 out[DVS_MSG_PAYLOAD_MAX];
-	u8 in[DVS_MSG_PAYLOAD_MAX];
-};
-
-long vdvs_call_info(struct vdvs_file *file, void __user *arg)
-{
-	struct vdvs_device *dev = file->dev;
-	struct dvs_info info;
-	unsigned long flags;
-	bool gone;
-
-	vdvs_enter(dev, &flags);
-	gone = !dev->core;
-	info = dev->info;
-	vdvs_leave(dev, &flags);
-	if (gone)
-		return -ENODEV;
-	return copy_to_user(arg, &info, sizeof(info)) ? -EFAULT : 0;
-}
-
-/* Takes the holder; 0, or a negative errno if the call could not be carried out. */
-static int vdvs_bind_start(struct vdvs_file *file, struct vdvs_holder *holder,
-			   struct vdvs_wait *wait, s32 ep, int *result)
-{
-	struct vdvs_device *dev = file->dev;
-	unsigned long flags;
-	int err = 0;
-
-	vdvs_enter(dev, &flags);
-	if (!dev->core) {
-		err = -ENODEV;
-		vdvs_holder_free(holder);
-	} else if (!vdvs_holder_add(dev, holder, file)) {
-		*result = DVS_EBUSY;
-		vdvs_holder_free(holder);
-	} else {
-		wait->binding = holder;
-		*result = dvs_bind(dev->core, &wait->call, ep, vdvs_now());
-		if (*result != DVS_PENDING)
-			vdvs_wait_done(dev, wait, *result);
-	}
-	vdvs_leave(dev, &flags);
-	return err;
-}
-
-long vdvs_call_bind(struct vdvs_file *file, void __user *arg)
-{
-	struct vdvs_wait wait = { .task = current };
-	struct vdvs_holder *holder;
-	struct dvs_bind bind;
-	int result, err;
-
-	if (copy_from_user(&bind, arg, sizeof(bind)))
-		return -EFAULT;
-	if (bind.owner > DVS_BIND_THREAD || bind.reserved[0] || bind.reserved[1])
-		return -EINVAL;
-	holder = vdvs_holder_new(file, bind.owner);
-	if (!holder)
-		return -ENOMEM;
-	err = vdvs_bind_start(file, holder, &wait, bind.ep, &result);
-	if (err)
-		return err;
-	if (result == DVS_PENDING)
-		result = vdvs_wait_for(file->dev, &wait, DVS_TIMEOUT_FOREVER);
-	bind.result = result;
-	bind.generation = result == DVS_OK ? wait.call.peer.gen : 0;
-	return copy_to_user(arg, &bind, sizeof(bind)) ? -EFAULT : 0;
-}
-
-long vdvs_call_unbind(struct vdvs_file *file, void __user *arg)
-{
-	struct vdvs_device *dev = file->dev;
-	struct vdvs_holder *holder;
-	struct dvs_unbind unbind;
-	unsigned long flags;
-	bool gone;
-
-	if (copy_from_user(&unbind, arg, sizeof(unbind)))
-		return -EFAULT;
-	if (unbind.id > DVS_ID_TASK || unbind.reserved[0] || unbind.reserved[1])
-		return -EINVAL;
-	unbind.result = DVS_ENOTBIND;
-	vdvs_enter(dev, &flags);
-	gone = !dev->core;
-	holder = gone ? NULL : vdvs_holder_of(file, unbind.id);
-	if (holder && holder->ep) {
-		vdvs_holder_unbind(dev, holder);
-		unbind.result = DVS_OK;
-	}
-	vdvs_leave(dev, &flags);
-	if (gone)
-		return -ENODEV;
-	return copy_to_user(arg, &unbind, sizeof(unbind)) ? -EFAULT : 0;
-}
-
 static bool vdvs_sends(unsigned int cmd)
 {
-	return cmd == DVS_IOC_SEND || cmd == DVS_IOC_SENDREC || cmd == DVS_IOC_REPLY;
+	return cmd != DVS_IOC_RECEIVE && cmd != DVS_IOC_NOTIFY;
 }
 
 static bool vdvs_receives(unsigned int cmd)
 {
-	return cmd == DVS_IOC_RECEIVE || cmd == DVS_IOC_SENDREC;
+	return cmd == DVS_IOC_RECEIVE || cmd == DVS_IOC_SENDREC || cmd == DVS_IOC_REPLY_RECEIVE;
+}
+
+static u32 vdvs_io_flags(unsigned int cmd)
+{
+	if (cmd == DVS_IOC_NOTIFY)
+		return DVS_IO_VALUE | DVS_IO_SOURCE;
+	return cmd == DVS_IOC_RECEIVE || cmd == DVS_IOC_REPLY_RECEIVE ? DVS_IO_REQUESTS : 0;
+}
+
+/* Does the call read `token`, or ignore what is in it since it will write there? */
+static bool vdvs_takes_token(unsigned int cmd, const struct dvs_io *io)
+{
+	if (cmd == DVS_IOC_NOTIFY)
+		return io->flags & DVS_IO_VALUE;
+	return cmd != DVS_IOC_SEND && cmd != DVS_IOC_SENDREC;
 }
 
 /* Fields that the call does not read must be zero, so that they can get a meaning later. */
@@ -126,7 +45,7 @@ static bool vdvs_io_valid(unsigned int cmd, const struct dvs_io *io)
 {
 	if (io->id > DVS_ID_TASK || io->reserved[0] || io->reserved[1])
 		return false;
-	if (io->flags & ~(cmd == DVS_IOC_RECEIVE ? DVS_IO_REQUESTS : 0))
+	if (io->flags & ~vdvs_io_flags(cmd))
 		return false;
 	if (io->timeout_ms < DVS_TIMEOUT_FOREVER)
 		return false;
@@ -134,65 +53,107 @@ static bool vdvs_io_valid(unsigned int cmd, const struct dvs_io *io)
 		return false;
 	if (!vdvs_receives(cmd) && (io->recv_buf || io->recv_len))
 		return false;
-	return cmd == DVS_IOC_REPLY || cmd == DVS_IOC_RECEIVE || !io->token;
+	return !io->token || vdvs_takes_token(cmd, io);
 }
 
-static int vdvs_io_start(struct vdvs_device *dev, struct vdvs_wait *wait, struct dvs_ep *ep,
-			 unsigned int cmd, const struct dvs_io *io)
+static u32 vdvs_io_call_flags(const struct dvs_io *io)
 {
-	u32 nowait = io->timeout_ms == DVS_TIMEOUT_NOWAIT ? DVS_CALL_NOWAIT : 0;
-	u32 requests = io->flags & DVS_IO_REQUESTS ? DVS_CALL_REQUESTS : 0;
+	return (io->timeout_ms == DVS_TIMEOUT_NOWAIT ? DVS_CALL_NOWAIT : 0) |
+	       (io->flags & DVS_IO_REQUESTS ? DVS_CALL_REQUESTS : 0);
+}
+
+static int vdvs_notify(struct vdvs_device *dev, struct dvs_call *call, struct dvs_ep *ep,
+		       const struct dvs_io *io)
+{
+	struct dvs_addr to = { .nr = io->ep, .gen = io->generation };
+	s64 value = io->flags & DVS_IO_VALUE ? (s64)io->token : DVS_NO_VALUE;
+	s32 source = io->flags & DVS_IO_SOURCE ? io->from : DVS_SELF;
+
+	return dvs_notify(dev->core, call, ep, to, source, value, vdvs_now());
+}
+
+/* Nobody else gets in between. */
+static int vdvs_reply_receive(struct vdvs_device *dev, struct dvs_call *call, struct dvs_ep *ep,
+			      const struct dvs_io *io)
+{
+	struct dvs_addr client = { .nr = io->ep, .gen = io->generation };
+	struct dvs_addr from = { .nr = io->from, .gen = io->from_generation };
+	u64 now = vdvs_now();
+	int result;
+
+	/* What it does not know at once can only be which error it is. */
+	result = dvs_reply(dev->core, call, ep, client, io->token, now);
+	if (result)
+		return result;
+	return dvs_receive(dev->core, call, ep, from, vdvs_io_call_flags(io), now);
+}
+
+static int vdvs_relay(struct vdvs_device *dev, struct dvs_call *call, struct dvs_ep *ep,
+		      const struct dvs_io *io)
+{
+	struct dvs_addr to = { .nr = io->ep, .gen = io->generation };
+	struct dvs_addr client = { .nr = io->from, .gen = io->from_generation };
+
+	return dvs_relay(dev->core, call, ep, client, io->token, to, vdvs_now());
+}
+
+static int vdvs_io_call_core(struct vdvs_device *dev, struct vdvs_io_call *io_call,
+			     struct dvs_ep *ep, u32 flags)
+{
+	const struct dvs_io *io = &io_call->io;
 	struct dvs_addr peer = { .nr = io->ep, .gen = io->generation };
-	struct dvs_call *call = &wait->call;
+	struct dvs_call *call = &io_call->wait.call;
 	u64 now = vdvs_now();
 
-	switch (cmd) {
+	switch (io_call->cmd) {
 	case DVS_IOC_SEND:
-		return dvs_send(dev->core, call, ep, peer, nowait, now);
+		return dvs_send(dev->core, call, ep, peer, flags, now);
 	case DVS_IOC_SENDREC:
-		return dvs_sendrec(dev->core, call, ep, peer, nowait, now);
+		return dvs_sendrec(dev->core, call, ep, peer, flags, now);
 	case DVS_IOC_RECEIVE:
-		return dvs_receive(dev->core, call, ep, peer, nowait | requests, now);
+		return dvs_receive(dev->core, call, ep, peer, flags, now);
 	case DVS_IOC_REPLY:
 		return dvs_reply(dev->core, call, ep, peer, io->token, now);
+	case DVS_IOC_REPLY_RECEIVE:
+		return vdvs_reply_receive(dev, call, ep, io);
+	case DVS_IOC_RELAY:
+		return vdvs_relay(dev, call, ep, io);
 	default:
-		return dvs_notify(dev->core, call, ep, peer, now);
+		return vdvs_notify(dev, call, ep, io);
 	}
 }
 
-static int vdvs_io_run(struct vdvs_file *file, struct vdvs_wait *wait, unsigned int cmd,
-		       struct dvs_io *io)
+/* Starts the call; there is a core. `alone`: by a thread that waits for it. */
+int vdvs_io_start(struct vdvs_file *file, struct vdvs_io_call *call, bool alone)
 {
-	struct vdvs_device *dev = file->dev;
-	unsigned long flags;
-	struct dvs_ep *ep;
-	int result = DVS_ENOTBIND;
-	bool gone;
+	struct vdvs_holder *holder = vdvs_holder_of(file, call->io.id);
+	u32 flags = vdvs_io_call_flags(&call->io);
 
-	vdvs_enter(dev, &flags);
-	gone = !dev->core;
-	ep = gone ? NULL : vdvs_endpoint_of(file, io->id);
-	if (ep && io->send_len > dev->info.max_message)
-		result = DVS_EMSGSIZE;
-	else if (ep)
-		result = vdvs_io_start(dev, wait, ep, cmd, io);
-	vdvs_leave(dev, &flags);
-	if (gone)
-		return -ENODEV;
-	if (result == DVS_PENDING)
-		result = vdvs_wait_for(dev, wait, io->timeout_ms);
-	io->result = result;
-	return 0;
+	if (!holder || !holder->ep)
+		return DVS_ENOTBIND;
+	/* Only an administrator speaks in the name of others. */
+	if (call->denied)
+		return DVS_EPRIVILEGES;
+	/* A device may want shorter messages than the core can do. */
+	if (call->io.send_len > file->dev->info.max_message)
+		call->wait.call.send_len = DVS_MSG_PAYLOAD_MAX + 1;
+	if (alone && vdvs_holder_sole(file, holder))
+		flags |= DVS_CALL_SOLE;
+	return vdvs_io_call_core(file->dev, call, holder->ep, flags);
 }
 
-/* The message goes out before the struct, so that success is told last. */
-static long vdvs_io_finish(const struct vdvs_wait *wait, unsigned int cmd, struct dvs_io *io,
-			   const struct vdvs_message *message, void __user *arg)
+/*
+ * Tells the outcome and returns what the ioctl does. The message goes out before
+ * the struct, so that success is told last.
+ */
+long vdvs_io_finish(struct vdvs_io_call *io_call, int result)
 {
-	const struct dvs_call *call = &wait->call;
+	const struct dvs_call *call = &io_call->wait.call;
+	struct dvs_io *io = &io_call->io;
 
-	if (vdvs_receives(cmd) && io->result == DVS_OK) {
-		if (copy_to_user(u64_to_user_ptr(io->recv_buf), message->in,
+	io->result = result;
+	if (vdvs_receives(io_call->cmd) && result == DVS_OK) {
+		if (copy_to_user(u64_to_user_ptr(io->recv_buf), io_call->in,
 				 min(call->recv_len, call->recv_cap)))
 			return -EFAULT;
 		io->recv_len = call->recv_len;
@@ -201,7 +162,7 @@ static long vdvs_io_finish(const struct vdvs_wait *wait, unsigned int cmd, struc
 		io->from_generation = call->peer.gen;
 		io->came = call->kind;
 	}
-	return copy_to_user(arg, io, sizeof(*io)) ? -EFAULT : 0;
+	return copy_to_user(io_call->arg, io, sizeof(*io)) ? -EFAULT : 0;
 }
 
 /*
@@ -215,31 +176,49 @@ static bool vdvs_recv_buf_there(const struct dvs_io *io)
 	return !fault_in_readable(u64_to_user_ptr(io->recv_buf), len);
 }
 
+/* Reads the call from the caller's memory; 0 or a negative errno. */
+int vdvs_io_prepare(struct vdvs_io_call *call, unsigned int cmd, void __user *arg, bool nonblock)
+{
+	struct dvs_io *io = &call->io;
+
+	call->wait = (struct vdvs_wait){};
+	call->cmd = cmd;
+	call->arg = arg;
+	if (copy_from_user(io, arg, sizeof(*io)))
+		return -EFAULT;
+	if (!vdvs_io_valid(cmd, io))
+		return -EINVAL;
+	if (nonblock && cmd != DVS_IOC_SENDREC && vdvs_receives(cmd))
+		io->timeout_ms = DVS_TIMEOUT_NOWAIT;
+	/* Longer ones are refused once it is known whose they are. */
+	if (copy_from_user(call->out, u64_to_user_ptr(io->send_buf),
+			   min_t(size_t, io->send_len, sizeof(call->out))))
+		return -EFAULT;
+	if (!vdvs_recv_buf_there(io))
+		return -EFAULT;
+	call->denied = (io->flags & DVS_IO_SOURCE) && io->from != DVS_SELF &&
+		       !capable(CAP_SYS_ADMIN);
+	call->wait.call.send_buf = call->out;
+	call->wait.call.send_len = io->send_len;
+	call->wait.call.recv_buf = call->in;
+	call->wait.call.recv_cap = min_t(u32, io->recv_len, sizeof(call->in));
+	return 0;
+}
+
+static int vdvs_io_begin(struct vdvs_file *file, struct vdvs_wait *wait, void *what)
+{
+	return vdvs_io_start(file, what, true);
+}
+
 long vdvs_call_io(struct vdvs_file *file, unsigned int cmd, void __user *arg, bool nonblock)
 {
-	struct vdvs_wait wait = { .task = current };
-	struct vdvs_message message;
-	struct dvs_io io;
-	int err;
+	struct vdvs_io_call call;
+	int result, err;
 
-	if (copy_from_user(&io, arg, sizeof(io)))
-		return -EFAULT;
-	if (!vdvs_io_valid(cmd, &io))
-		return -EINVAL;
-	if (nonblock && cmd == DVS_IOC_RECEIVE)
-		io.timeout_ms = DVS_TIMEOUT_NOWAIT;
-	/* Longer ones are refused once it is known whose they are. */
-	if (copy_from_user(message.out, u64_to_user_ptr(io.send_buf),
-			   min_t(size_t, io.send_len, sizeof(message.out))))
-		return -EFAULT;
-	if (!vdvs_recv_buf_there(&io))
-		return -EFAULT;
-	wait.call.send_buf = message.out;
-	wait.call.send_len = io.send_len;
-	wait.call.recv_buf = message.in;
-	wait.call.recv_cap = min_t(u32, io.recv_len, sizeof(message.in));
-	err = vdvs_io_run(file, &wait, cmd, &io);
+	err = vdvs_io_prepare(&call, cmd, arg, nonblock);
 	if (err)
 		return err;
-	return vdvs_io_finish(&wait, cmd, &io, &message, arg);
+	call.wait.task = current;
+	err = vdvs_run(file, &call.wait, call.io.timeout_ms, vdvs_io_begin, &call, &result);
+	return err ? err : vdvs_io_finish(&call, result);
 }

@@ -19,6 +19,7 @@ static int vdvs_open(struct inode *inode, struct file *filp)
 		return -ENOMEM;
 	file->dev = dev;
 	vdvs_device_get(dev);
+	file->filp = filp;
 	init_waitqueue_head(&file->pollers);
 	vdvs_enter(dev, &flags);
 	list_add(&file->link, &dev->files);
@@ -44,6 +45,13 @@ static int vdvs_release(struct inode *inode, struct file *filp)
 	return 0;
 }
 
+/* A close ends what its program has under way by io_uring, which would keep the file. */
+static int vdvs_flush(struct file *filp, fl_owner_t owner)
+{
+	vdvs_uring_flush(filp->private_data, owner);
+	return 0;
+}
+
 static long vdvs_ioctl(struct file *filp, unsigned int cmd, unsigned long arg)
 {
 	struct vdvs_file *file = filp->private_data;
@@ -61,7 +69,23 @@ static long vdvs_ioctl(struct file *filp, unsigned int cmd, unsigned long arg)
 	case DVS_IOC_SENDREC:
 	case DVS_IOC_REPLY:
 	case DVS_IOC_NOTIFY:
+	case DVS_IOC_REPLY_RECEIVE:
+	case DVS_IOC_RELAY:
 		return vdvs_call_io(file, cmd, user, filp->f_flags & O_NONBLOCK);
+	case DVS_IOC_WAKEUP:
+		return vdvs_call_wakeup(file, user);
+	case DVS_IOC_AWAIT:
+		return vdvs_call_await(file, user);
+	case DVS_IOC_GETEP:
+		return vdvs_call_getep(file, user);
+	case DVS_IOC_STATE:
+		return vdvs_call_state(file, user);
+	case DVS_IOC_PRIVILEGE:
+		return vdvs_call_privilege(file, user);
+	case DVS_IOC_COPY:
+		return vdvs_call_copy(file, user);
+	case DVS_IOC_GRANT:
+		return vdvs_call_grant(file, user);
 	default:
 		return -ENOTTY;
 	}
@@ -98,10 +122,12 @@ static __poll_t vdvs_poll(struct file *filp, poll_table *table)
 static const struct file_operations vdvs_fops = {
 	.owner = THIS_MODULE,
 	.open = vdvs_open,
+	.flush = vdvs_flush,
 	.release = vdvs_release,
 	.unlocked_ioctl = vdvs_ioctl,
 	.compat_ioctl = compat_ptr_ioctl,
 	.poll = vdvs_poll,
+	.uring_cmd = vdvs_uring_cmd,
 };
 
 int vdvs_chardev_add(struct vdvs_device *dev)

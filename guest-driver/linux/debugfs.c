@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * virtio_dvs: counters in debugfs, a name and a number a line.
+ * virtio_dvs: what is in debugfs: counters, a name and a number a line, and endpoints.
  *
- *   dvs/stats       the core's (struct dvs_stats)
+ *   dvs/stats       the core's (struct dvs_stats), and pages pinned for copies now
  *   dvs/kicks       kicks by queue, and their sum
  *   dvs/interrupts  interrupts by queue, their sum, timer expiries, deferred batches
+ *   dvs/procs       the endpoints of this VM, in the manner of the reference's /proc/dvs/DCx/procs
  */
 
 #include <linux/debugfs.h>
@@ -44,12 +45,22 @@ static int vdvs_stats_show(struct seq_file *seq, void *unused)
 	vdvs_show(gone);
 	vdvs_show(local_messages);
 	vdvs_show(remote_messages);
+	vdvs_show(bulk_sent);
+	vdvs_show(bulk_sent_again);
+	vdvs_show(bulk_received);
+	vdvs_show(copies_done);
+	vdvs_show(copied_bytes);
 	vdvs_show(endpoints);
 	vdvs_show(peers);
 	vdvs_show(operations);
 	vdvs_show(requests);
 	vdvs_show(destinations);
 	vdvs_show(unacknowledged);
+	vdvs_show(copies);
+	vdvs_show(sides);
+	vdvs_show(grants);
+	vdvs_show(bulk_unacknowledged);
+	seq_printf(seq, "pinned_pages %ld\n", atomic_long_read(&dev->copies.pinned));
 #undef vdvs_show
 	return 0;
 }
@@ -98,12 +109,41 @@ static int vdvs_interrupts_show(struct seq_file *seq, void *unused)
 }
 DEFINE_SHOW_ATTRIBUTE(vdvs_interrupts);
 
+/* The endpoint at this place or behind it, and the place after that. */
+static bool vdvs_procs_next(struct vdvs_device *dev, u32 *place, struct dvs_endpoint_state *state)
+{
+	unsigned long flags;
+	bool found;
+
+	vdvs_enter(dev, &flags);
+	found = dev->core && dvs_state_at(dev->core, place, state);
+	vdvs_leave(dev, &flags);
+	return found;
+}
+
+/* Nobody waits for a migration or a proxy here: they are not seen inside a VM. */
+static int vdvs_procs_show(struct seq_file *seq, void *unused)
+{
+	struct vdvs_device *dev = seq->private;
+	struct dvs_endpoint_state s;
+	u32 place = 0;
+
+	seq_puts(seq, "DC  pnr  endp  lpid/vpid  nd  flag  misc  getf  sndt  wmig  prxy name\n");
+	while (vdvs_procs_next(dev, &place, &s))
+		seq_printf(seq, "%2u %4d %5d %5d/%-5d %2u %5X %5X %5d %5d %5d %5d %-15.15s\n",
+			   dev->info.dcid, s.nr, s.nr, s.pid, s.pid, dev->info.nodeid, s.rts,
+			   s.misc, s.getfrom, s.sendto, DVS_NONE, DVS_NONE, s.name);
+	return 0;
+}
+DEFINE_SHOW_ATTRIBUTE(vdvs_procs);
+
 void vdvs_debugfs_add(struct vdvs_device *dev)
 {
 	dev->debugfs = debugfs_create_dir("dvs", NULL);
 	debugfs_create_file("stats", 0400, dev->debugfs, dev, &vdvs_stats_fops);
 	debugfs_create_file("kicks", 0400, dev->debugfs, dev, &vdvs_kicks_fops);
 	debugfs_create_file("interrupts", 0400, dev->debugfs, dev, &vdvs_interrupts_fops);
+	debugfs_create_file("procs", 0400, dev->debugfs, dev, &vdvs_procs_fops);
 }
 
 void vdvs_debugfs_remove(struct vdvs_device *dev)

@@ -33,19 +33,31 @@ struct vdvs_device *vdvs_device_alloc(struct virtio_device *vdev)
 	vdev->priv = dev;
 	spin_lock_init(&dev->lock);
 	INIT_LIST_HEAD(&dev->files);
+	INIT_LIST_HEAD(&dev->async);
+	INIT_DELAYED_WORK(&dev->async_scan, vdvs_uring_scan);
 	hash_init(dev->tasks);
 	dev->timer_wanted = U64_MAX;
 	dev->timer_armed = U64_MAX;
 	hrtimer_init(&dev->timer, CLOCK_MONOTONIC, HRTIMER_MODE_ABS);
 	dev->timer.function = vdvs_timer;
 	INIT_WORK(&dev->rx_work, vdvs_rx_work);
+	INIT_WORK(&dev->bulk_rx_work, vdvs_bulk_rx_work);
 	init_waitqueue_head(&dev->pollers);
+	init_waitqueue_head(&dev->owners);
+	if (vdvs_copies_init(dev)) {
+		kfree(dev);
+		return NULL;
+	}
 	return dev;
 }
 
 static void vdvs_device_free(struct kref *ref)
 {
-	kfree(container_of(ref, struct vdvs_device, ref));
+	struct vdvs_device *dev = container_of(ref, struct vdvs_device, ref);
+
+	cancel_delayed_work_sync(&dev->async_scan);
+	vdvs_copies_free(dev);
+	kfree(dev);
 }
 
 void vdvs_device_get(struct vdvs_device *dev)
@@ -103,11 +115,16 @@ static void vdvs_read_config(struct virtio_device *vdev, struct dvs_device_confi
 		config->incarnation = vdvs_config_read(vdev, incarnation);
 		config->dcid = vdvs_config_read(vdev, dcid);
 		config->max_message = vdvs_config_read(vdev, max_message);
+		config->max_bulk = vdvs_config_read(vdev, max_bulk);
 		config->max_endpoints = vdvs_config_read(vdev, max_endpoints);
 		config->max_peers = vdvs_config_read(vdev, max_peers);
 		config->nr_tasks = vdvs_config_read(vdev, nr_tasks);
 		config->nr_procs = vdvs_config_read(vdev, nr_procs);
 		config->nr_sysprocs = vdvs_config_read(vdev, nr_sysprocs);
+		config->flags = vdvs_config_read(vdev, flags);
+		config->nodeid = vdvs_config_read(vdev, nodeid);
+		virtio_cread_bytes(vdev, offsetof(struct dvs_device_config, dc_name),
+				   config->dc_name, sizeof(config->dc_name));
 		after = generation ? generation(vdev) : 0;
 	} while (after != before);
 }
@@ -133,14 +150,21 @@ static int vdvs_identify(struct vdvs_device *dev, struct dvs_limits *limits,
 	info->nr_tasks = min_t(u32, config.nr_tasks, VDVS_TASKS_MAX);
 	info->nr_procs = min_t(u32, config.nr_procs, VDVS_PROCS_MAX);
 	info->nr_sysprocs = min(config.nr_sysprocs, info->nr_tasks + info->nr_procs);
+	info->features = config.flags & DVS_CONFIG_ADMIN ? DVS_INFO_ADMIN : 0;
+	info->nodeid = config.nodeid;
+	memcpy(info->dc_name, config.dc_name, sizeof(info->dc_name));
+	info->dc_name[sizeof(info->dc_name) - 1] = 0;
 
 	limits->endpoints = info->max_endpoints;
+	limits->bulk_payload = clamp_t(u32, config.max_bulk, DVS_BULK_PAYLOAD_MIN,
+				       DVS_BULK_PAYLOAD_MAX);
 	limits->peers = clamp_t(u32, config.max_peers, 1, VDVS_PEERS_MAX);
 	identity->vm = info->vm;
 	identity->incarnation = info->incarnation;
 	identity->nr_tasks = info->nr_tasks;
 	identity->nr_procs = info->nr_procs;
 	identity->nr_sysprocs = info->nr_sysprocs;
+	identity->flags = config.flags;
 	return 0;
 }
 
@@ -159,7 +183,7 @@ int vdvs_device_start(struct vdvs_device *dev)
 	dev->core_memory = vzalloc(dvs_core_size(&limits));
 	if (!dev->core_memory)
 		return -ENOMEM;
-	err = vdvs_queues_init(dev, dvs_core_slots(&limits));
+	err = vdvs_queues_init(dev, dvs_core_slots(&limits), dvs_core_bulk_slots(&limits));
 	if (err)
 		goto err_memory;
 	core = dvs_core_init(dev->core_memory, dev->queues.slots, &limits, &identity,
@@ -173,9 +197,12 @@ int vdvs_device_start(struct vdvs_device *dev)
 	virtio_device_ready(dev->vdev);
 	vdvs_enter(dev, &flags);
 	dev->core = core;
+	dev->starts++;
 	dev->queues.dirty[DVS_VQ_MSG_RX] = true;
+	dev->queues.dirty[DVS_VQ_BULK_RX] = true;
 	/* Frames may have come before there was a core. */
 	vdvs_rx(dev);
+	queue_work(dev->copies.wq, &dev->bulk_rx_work);
 	vdvs_leave(dev, &flags);
 	return 0;
 
@@ -204,6 +231,7 @@ void vdvs_device_stop(struct vdvs_device *dev)
 	dev->core = NULL;
 	vdvs_holder_remove_all(dev);
 	wake_up_poll(&dev->pollers, EPOLLERR | EPOLLHUP);
+	wake_up_all(&dev->owners);
 	list_for_each_entry(file, &dev->files, link)
 		wake_up_poll(&file->pollers, EPOLLERR | EPOLLHUP);
 	vdvs_leave(dev, &flags);
@@ -214,7 +242,10 @@ void vdvs_device_stop(struct vdvs_device *dev)
 	dev->timer_wanted = U64_MAX;
 	dev->timer_armed = U64_MAX;
 	cancel_work_sync(&dev->rx_work);
+	/* Also ends what pins memory or copies it. */
+	flush_workqueue(dev->copies.wq);
 	virtio_reset_device(dev->vdev);
+	vdvs_copies_stop(dev);
 	vdvs_queues_free(dev);
 	vfree(dev->core_memory);
 }

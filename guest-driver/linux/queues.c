@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * virtio_dvs: message queues.
+ * virtio_dvs: message queues, and what the bulk queues have in common with them.
  *
  * Transmit is fire and forget: the frame stays in its slot, which is the
  * core's, and used buffers are looked at when the next frame goes out. Only
- * when the core has to wait for them an interrupt is asked for. Receive buffers go back to the ring as soon
- * as the core has copied the frame. The bulk queues are set up and stay empty.
+ * when the core has to wait for them an interrupt is asked for. Receive buffers
+ * go back to the ring as soon as the core has copied the frame.
  */
 
 #include <linux/mm.h>
@@ -18,70 +18,77 @@
 
 #define VDVS_SLOTS_PER_PAGE	(PAGE_SIZE / DVS_MSG_FRAME_MAX)
 
-/* Tokens of the transmit queue are slot numbers, from 1 since they are pointers. */
-static void vdvs_tx_reclaim(struct vdvs_queues *queues)
+/* Tokens are slot numbers, from 1 since they are pointers. */
+static void vdvs_tx_reclaim(struct vdvs_tx *tx)
 {
 	unsigned int len;
 	void *token;
 
-	while ((token = virtqueue_get_buf(queues->vq[DVS_VQ_MSG_TX], &len)))
-		queues->slot_uses[(uintptr_t)token - 1]--;
+	while ((token = virtqueue_get_buf(tx->vq, &len)))
+		tx->uses[(uintptr_t)token - 1]--;
 }
 
 /* Asks for an interrupt at the next used buffer. False: there is one by now. */
-static bool vdvs_tx_wait(struct vdvs_queues *queues)
+static bool vdvs_tx_wait(struct vdvs_tx *tx)
 {
-	struct virtqueue *vq = queues->vq[DVS_VQ_MSG_TX];
-
-	if (!virtqueue_is_broken(vq) && !virtqueue_enable_cb(vq)) {
-		virtqueue_disable_cb(vq);
-		vdvs_tx_reclaim(queues);
+	if (!virtqueue_is_broken(tx->vq) && !virtqueue_enable_cb(tx->vq)) {
+		virtqueue_disable_cb(tx->vq);
+		vdvs_tx_reclaim(tx);
 		return false;
 	}
-	queues->tx_waiting = true;
+	tx->waiting = true;
 	return true;
+}
+
+int vdvs_tx_post(struct vdvs_tx *tx, struct scatterlist *sg, unsigned int count, u32 slot)
+{
+	void *token = (void *)((uintptr_t)slot + 1);
+
+	vdvs_tx_reclaim(tx);
+	while (virtqueue_add_outbuf(tx->vq, sg, count, token, GFP_ATOMIC))
+		if (vdvs_tx_wait(tx))
+			return -ENOSPC;
+	tx->uses[slot]++;
+	return 0;
 }
 
 int vdvs_tx_add(struct vdvs_queues *queues, u32 slot, u32 len)
 {
-	struct virtqueue *vq = queues->vq[DVS_VQ_MSG_TX];
-	void *token = (void *)((uintptr_t)slot + 1);
 	struct scatterlist sg;
 
 	sg_init_table(&sg, 1);
 	sg_set_page(&sg, queues->slot_pages[slot / VDVS_SLOTS_PER_PAGE], len,
 		    slot % VDVS_SLOTS_PER_PAGE * DVS_MSG_FRAME_MAX);
-	vdvs_tx_reclaim(queues);
-	while (virtqueue_add_outbuf(vq, &sg, 1, token, GFP_ATOMIC))
-		if (vdvs_tx_wait(queues))
-			return -ENOSPC;
-	queues->slot_uses[slot]++;
+	if (vdvs_tx_post(&queues->tx, &sg, 1, slot))
+		return -ENOSPC;
 	queues->dirty[DVS_VQ_MSG_TX] = true;
 	return 0;
 }
 
-bool vdvs_tx_reusable(struct vdvs_queues *queues, u32 slot)
+bool vdvs_tx_free(struct vdvs_tx *tx, u32 slot)
 {
-	vdvs_tx_reclaim(queues);
-	while (queues->slot_uses[slot])
-		if (vdvs_tx_wait(queues))
+	vdvs_tx_reclaim(tx);
+	while (tx->uses[slot])
+		if (vdvs_tx_wait(tx))
 			return false;
 	return true;
 }
 
-static void vdvs_tx_done(struct virtqueue *vq)
+void vdvs_tx_done(struct virtqueue *vq)
 {
 	struct vdvs_device *dev = vq->vdev->priv;
 	struct vdvs_queues *queues = &dev->queues;
 	unsigned long flags;
+	struct vdvs_tx *tx;
 
 	vdvs_enter(dev, &flags);
 	if (dev->core) {
-		dev->count.interrupts[DVS_VQ_MSG_TX]++;
+		tx = vq == queues->tx.vq ? &queues->tx : &queues->bulk_tx;
+		dev->count.interrupts[vq->index]++;
 		virtqueue_disable_cb(vq);
-		vdvs_tx_reclaim(queues);
-		if (queues->tx_waiting) {
-			queues->tx_waiting = false;
+		vdvs_tx_reclaim(tx);
+		if (tx->waiting) {
+			tx->waiting = false;
 			dvs_core_room(dev->core, vdvs_now());
 		}
 	}
@@ -160,15 +167,14 @@ void vdvs_rx_work(struct work_struct *work)
 	vdvs_leave(dev, &flags);
 }
 
-/* Interrupts of the bulk queues come with their users. */
 static const struct {
 	const char *name;
 	vq_callback_t *done;
 } vdvs_vqs[DVS_VQ_COUNT] = {
 	[DVS_VQ_MSG_TX] = { "msg-tx", vdvs_tx_done },
 	[DVS_VQ_MSG_RX] = { "msg-rx", vdvs_rx_done },
-	[DVS_VQ_BULK_TX] = { "bulk-tx", NULL },
-	[DVS_VQ_BULK_RX] = { "bulk-rx", NULL },
+	[DVS_VQ_BULK_TX] = { "bulk-tx", vdvs_tx_done },
+	[DVS_VQ_BULK_RX] = { "bulk-rx", vdvs_bulk_rx_done },
 	[DVS_VQ_CONTROL] = { "control", vdvs_control_done },
 };
 
@@ -199,15 +205,16 @@ static int vdvs_find_vqs(struct vdvs_device *dev)
 }
 #endif
 
-static int vdvs_slots_init(struct vdvs_queues *queues, u32 slots)
+static int vdvs_slots_init(struct vdvs_queues *queues, u32 slots, u32 bulk_slots)
 {
 	u32 pages = DIV_ROUND_UP(slots, VDVS_SLOTS_PER_PAGE);
 	u32 i;
 
 	queues->slots = vzalloc(array_size(pages, PAGE_SIZE));
 	queues->slot_pages = kvcalloc(pages, sizeof(*queues->slot_pages), GFP_KERNEL);
-	queues->slot_uses = kvcalloc(slots, sizeof(*queues->slot_uses), GFP_KERNEL);
-	if (!queues->slots || !queues->slot_pages || !queues->slot_uses)
+	queues->tx.uses = kvcalloc(slots, sizeof(*queues->tx.uses), GFP_KERNEL);
+	queues->bulk_tx.uses = kvcalloc(bulk_slots, sizeof(*queues->bulk_tx.uses), GFP_KERNEL);
+	if (!queues->slots || !queues->slot_pages || !queues->tx.uses || !queues->bulk_tx.uses)
 		return -ENOMEM;
 	for (i = 0; i < pages; i++)
 		queues->slot_pages[i] = vmalloc_to_page(queues->slots + i * PAGE_SIZE);
@@ -231,13 +238,13 @@ static int vdvs_rx_fill(struct virtqueue *vq)
 	return 0;
 }
 
-int vdvs_queues_init(struct vdvs_device *dev, u32 slots)
+int vdvs_queues_init(struct vdvs_device *dev, u32 slots, u32 bulk_slots)
 {
 	struct vdvs_queues *queues = &dev->queues;
 	int err;
 
 	memset(queues, 0, sizeof(*queues));
-	err = vdvs_slots_init(queues, slots);
+	err = vdvs_slots_init(queues, slots, bulk_slots);
 	if (err)
 		goto err_free;
 	err = vdvs_find_vqs(dev);
@@ -247,10 +254,15 @@ int vdvs_queues_init(struct vdvs_device *dev, u32 slots)
 		memset(queues->vq, 0, sizeof(queues->vq));
 		goto err_free;
 	}
-	virtqueue_disable_cb(queues->vq[DVS_VQ_MSG_TX]);
+	queues->tx.vq = queues->vq[DVS_VQ_MSG_TX];
+	queues->bulk_tx.vq = queues->vq[DVS_VQ_BULK_TX];
+	virtqueue_disable_cb(queues->tx.vq);
+	virtqueue_disable_cb(queues->bulk_tx.vq);
 	err = vdvs_control_init(queues);
 	if (!err)
 		err = vdvs_rx_fill(queues->vq[DVS_VQ_MSG_RX]);
+	if (!err)
+		err = vdvs_bulk_fill(queues->vq[DVS_VQ_BULK_RX]);
 	if (err)
 		goto err_free;
 	return 0;
@@ -269,10 +281,12 @@ void vdvs_queues_free(struct vdvs_device *dev)
 	if (queues->vq[DVS_VQ_MSG_RX]) {
 		while ((buffer = virtqueue_detach_unused_buf(queues->vq[DVS_VQ_MSG_RX])))
 			kfree(buffer);
+		vdvs_bulk_empty(queues->vq[DVS_VQ_BULK_RX]);
 		dev->vdev->config->del_vqs(dev->vdev);
 	}
 	vdvs_control_free(queues);
-	kvfree(queues->slot_uses);
+	kvfree(queues->bulk_tx.uses);
+	kvfree(queues->tx.uses);
 	kvfree(queues->slot_pages);
 	vfree(queues->slots);
 	memset(queues, 0, sizeof(*queues));

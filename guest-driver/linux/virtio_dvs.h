@@ -10,6 +10,7 @@
 #ifndef VIRTIO_DVS_H
 #define VIRTIO_DVS_H
 
+#include <linux/fs.h>
 #include <linux/hashtable.h>
 #include <linux/hrtimer.h>
 #include <linux/kref.h>
@@ -19,6 +20,7 @@
 #include <linux/sched.h>
 #include <linux/spinlock.h>
 #include <linux/tracepoint.h>
+#include <linux/version.h>
 #include <linux/virtio.h>
 #include <linux/virtio_config.h>
 #include <linux/wait.h>
@@ -34,7 +36,11 @@
 #define VDVS_CONTROL_MAX	64
 /* Receive buffers posted, at most. */
 #define VDVS_RX_MAX		1024
+#define VDVS_BULK_RX_MAX	32
+/* Bytes of a copy within this VM that are copied at a time. */
+#define VDVS_PIECE		65536
 
+struct io_uring_cmd;
 struct vdvs_device;
 struct vdvs_file;
 
@@ -44,24 +50,44 @@ struct vdvs_holder {
 	struct vdvs_file *file;
 	struct pid *process;		/* its thread-group id, which survives exec */
 	struct task_struct *thread;	/* which survives exec as well */
+	struct pid *shown;		/* process that is shown with it: of a file, the one that bound it */
+	u32 flags;			/* DVS_BIND_* */
 	struct dvs_ep *ep;		/* NULL while it is being bound */
+	bool over;			/* its process exited while it was being bound for it */
 };
 
 /* An open file of /dev/dvs; it may outlive the device. */
 struct vdvs_file {
 	struct vdvs_device *dev;
+	struct file *filp;
 	struct list_head link;		/* in vdvs_device.files */
 	struct vdvs_holder *holder;	/* of the file's own endpoint, if it has one */
 	wait_queue_head_t pollers;
 };
 
-/* A call that a thread waits for; lives on its stack. */
+/* A call whose end a thread waits for, on the stack of which it lives, or `ended` is told of. */
 struct vdvs_wait {
 	struct dvs_call call;
 	struct task_struct *task;
+	struct mm_struct *mm;		/* without a task: the memory of its program */
+	void (*ended)(struct vdvs_device *dev, struct vdvs_wait *wait);
 	struct vdvs_holder *binding;	/* bind: whose the endpoint will be */
 	int result;			/* valid when done */
 	bool done;
+};
+
+/*
+ * A call with messages. They cross user space by its buffers, so that the core
+ * never touches user memory.
+ */
+struct vdvs_io_call {
+	struct vdvs_wait wait;
+	unsigned int cmd;		/* DVS_IOC_* */
+	bool denied;
+	void __user *arg;
+	struct dvs_io io;
+	u8 out[DVS_MSG_PAYLOAD_MAX];
+	u8 in[DVS_MSG_PAYLOAD_MAX];
 };
 
 /* A control request and the room for its response. */
@@ -72,15 +98,55 @@ struct vdvs_control {
 	struct dvs_ctl_response response ____cacheline_aligned;
 };
 
+/* Memory of a process, pinned for a side of a copy. */
+struct vdvs_pins {
+	struct list_head link;		/* in vdvs_copies.pins or .closed */
+	struct work_struct work;	/* pins the memory */
+	struct work_struct run;		/* copies to it, from `from` */
+	struct vdvs_device *dev;
+	struct dvs_side *side;		/* until the core closes it */
+	struct vdvs_pins *from;
+	struct mm_struct *mm;		/* until it is pinned */
+	unsigned long start;
+	u32 bytes;
+	bool writes;
+	unsigned int count;
+	struct page **pages;
+};
+
+/* Memory that an endpoint has lent. */
+struct vdvs_loan {
+	struct list_head link;		/* in vdvs_copies.unlent */
+	struct mm_struct *mm;
+	u64 address;
+};
+
+/* What copies need besides the core. */
+struct vdvs_copies {
+	struct workqueue_struct *wq;
+	struct work_struct release;
+	struct list_head pins;		/* of sides that are not closed */
+	struct list_head closed;	/* to be unpinned */
+	struct list_head unlent;	/* to be freed */
+	atomic_long_t pinned;		/* pages */
+};
+
+/* A transmit queue; tokens on it are slot numbers. */
+struct vdvs_tx {
+	struct virtqueue *vq;
+	u32 *uses;			/* how often each slot is on the ring */
+	bool waiting;			/* the core waits for room */
+};
+
 /* Virtqueues and their buffers; they exist from vdvs_queues_init to vdvs_queues_free. */
 struct vdvs_queues {
 	struct virtqueue *vq[DVS_VQ_COUNT];
 	bool dirty[DVS_VQ_COUNT];	/* buffers added since the last look at kicks */
-	bool tx_waiting;		/* the core waits for room on message transmit */
-	bool control_full;		/* … on control */
+	struct vdvs_tx tx;
+	struct vdvs_tx bulk_tx;
+	bool control_full;		/* the core waits for room on control */
 	void *slots;			/* frames of the core, virtually contiguous */
 	struct page **slot_pages;
-	u32 *slot_uses;			/* how often each slot is on the ring */
 	struct vdvs_control *controls;
 	struct list_head controls_free;
 };
@@ -106,15 +172,21 @@ struct vdvs_device {
 	struct list_head files;
 	DECLARE_HASHTABLE(tasks, 6);	/* holders that are processes or threads */
 	u32 nr_tasks;			/* … their number: read without the lock at exits */
+	struct list_head async;		/* calls by io_uring under way */
 	struct vdvs_counters count;
 	u64 timer_wanted;		/* when the core wants its timer; ~0: never */
 	u64 timer_armed;		/* when the hrtimer fires; ~0: it does not */
+	u32 starts;			/* of cores so far */
 
+	struct vdvs_copies copies;
 	struct hrtimer timer;
 	struct work_struct rx_work;
+	struct work_struct bulk_rx_work;
 	void *core_memory;
 	struct tracepoint *exit_hook;
+	struct delayed_work async_scan;
 	wait_queue_head_t pollers;	/* of endpoints of processes and threads */
+	wait_queue_head_t owners;	/* who wait for an endpoint of their own */
 };
 
 /* device.c: life of the core and the one way into it */
@@ -141,10 +213,13 @@ void vdvs_readable(void *ctx, struct dvs_ep *ep);
 enum hrtimer_restart vdvs_timer(struct hrtimer *timer);
 
 /* queues.c, control.c: virtqueues; all but init, free and rx_work inside vdvs_enter */
-int vdvs_queues_init(struct vdvs_device *dev, u32 slots);
+int vdvs_queues_init(struct vdvs_device *dev, u32 slots, u32 bulk_slots);
 void vdvs_queues_free(struct vdvs_device *dev);
 int vdvs_tx_add(struct vdvs_queues *queues, u32 slot, u32 len);
-bool vdvs_tx_reusable(struct vdvs_queues *queues, u32 slot);
+bool vdvs_tx_free(struct vdvs_tx *tx, u32 slot);
+/* Puts a frame on the ring; -ENOSPC: there is no room, an interrupt is asked for. */
+int vdvs_tx_post(struct vdvs_tx *tx, struct scatterlist *sg, unsigned int count, u32 slot);
+void vdvs_tx_done(struct virtqueue *vq);
 void vdvs_rx(struct vdvs_device *dev);
 void vdvs_rx_work(struct work_struct *work);
 int vdvs_control_init(struct vdvs_queues *queues);
@@ -152,8 +227,37 @@ void vdvs_control_free(struct vdvs_queues *queues);
 int vdvs_control_add(struct vdvs_queues *queues, const struct dvs_ctl_request *request);
 void vdvs_control_done(struct virtqueue *vq);
 
+/* bulk.c: bulk queues, as queues.c */
+int vdvs_bulk_fill(struct virtqueue *vq);
+void vdvs_bulk_empty(struct virtqueue *vq);
+int vdvs_bulk_add(struct vdvs_device *dev, u32 slot, struct dvs_side *side, u64 offset, u32 len);
+void vdvs_bulk_rx_done(struct virtqueue *vq);
+void vdvs_bulk_rx_work(struct work_struct *work);
+
+/* pins.c: memory of processes, for copies; outside vdvs_enter but for the actions of the core */
+int vdvs_copies_init(struct vdvs_device *dev);
+void vdvs_copies_free(struct vdvs_device *dev);
+/* The device has been reset: whatever is pinned is unpinned. */
+void vdvs_copies_stop(struct vdvs_device *dev);
+/* Whose memory the side is, and from where on; good for as long as the lock is held. */
+struct mm_struct *vdvs_side_memory(const struct dvs_side *side, u64 *address);
+int vdvs_pin(struct vdvs_device *dev, struct mm_struct *mm, unsigned long start, u32 bytes,
+	     bool writes, struct page **pages);
+void vdvs_unpin(struct vdvs_device *dev, struct page **pages, unsigned int count, bool writes);
+dvs_s32 vdvs_copy_open(void *ctx, struct dvs_side *side);
+void vdvs_copy_close(void *ctx, struct dvs_side *side);
+void vdvs_copy_run(void *ctx, struct dvs_side *src, struct dvs_side *dst);
+
+/* copy.c, grant.c */
+void vdvs_copy_pages(struct page **to, unsigned int to_offset, struct page **from,
+		     unsigned int from_offset, unsigned int len);
+long vdvs_call_copy(struct vdvs_file *file, void __user *arg);
+long vdvs_call_grant(struct vdvs_file *file, void __user *arg);
+void vdvs_unlent(void *ctx, void *region);
+void vdvs_loan_free(struct vdvs_loan *loan);
+
 /* callers.c: whose endpoint a call is about; inside vdvs_enter, except new and free */
-struct vdvs_holder *vdvs_holder_new(struct vdvs_file *file, u32 owner);
+struct vdvs_holder *vdvs_holder_new(struct vdvs_file *file, const struct dvs_bind *bind);
 void vdvs_holder_free(struct vdvs_holder *holder);
 bool vdvs_holder_add(struct vdvs_device *dev, struct vdvs_holder *holder, struct vdvs_file *file);
 void vdvs_holder_remove(struct vdvs_device *dev, struct vdvs_holder *holder);
@@ -161,18 +265,60 @@ void vdvs_holder_unbind(struct vdvs_device *dev, struct vdvs_holder *holder);
 void vdvs_holder_remove_all(struct vdvs_device *dev);
 struct dvs_ep *vdvs_endpoint_of(struct vdvs_file *file, u32 id);
 struct vdvs_holder *vdvs_holder_of(struct vdvs_file *file, u32 id);
+/* … the file's own, or else the thread's or process's */
+struct vdvs_holder *vdvs_holder_any(struct vdvs_file *file);
+/* … which a process or thread has, by its number for the caller; NULL: it is not there */
+struct pid *vdvs_process_get(s32 nr);
+struct vdvs_holder *vdvs_holder_by_pid(struct vdvs_device *dev, s32 nr);
+struct vdvs_holder *vdvs_process_find(struct vdvs_device *dev, struct pid *process);
+/* Can no other thread make a call of this endpoint? */
+bool vdvs_holder_sole(const struct vdvs_file *file, const struct vdvs_holder *holder);
 int vdvs_exit_hook_add(struct vdvs_device *dev);
 void vdvs_exit_hook_remove(struct vdvs_device *dev);
 
-/* calls.c: from ioctl to the core, and the wait for its outcome */
+/* naming.c, endpoints.c, calls.c: from ioctl to the core, and the wait for its outcome */
 long vdvs_call_info(struct vdvs_file *file, void __user *arg);
 long vdvs_call_bind(struct vdvs_file *file, void __user *arg);
 long vdvs_call_unbind(struct vdvs_file *file, void __user *arg);
+long vdvs_call_await(struct vdvs_file *file, void __user *arg);
+long vdvs_call_getep(struct vdvs_file *file, void __user *arg);
+long vdvs_call_privilege(struct vdvs_file *file, void __user *arg);
+long vdvs_call_state(struct vdvs_file *file, void __user *arg);
+long vdvs_call_wakeup(struct vdvs_file *file, void __user *arg);
 long vdvs_call_io(struct vdvs_file *file, unsigned int cmd, void __user *arg, bool nonblock);
+
+int vdvs_io_prepare(struct vdvs_io_call *call, unsigned int cmd, void __user *arg, bool nonblock);
+int vdvs_io_start(struct vdvs_file *file, struct vdvs_io_call *call, bool alone);
+long vdvs_io_finish(struct vdvs_io_call *call, int result);
 
 /* wait.c: the wait of a thread for its call */
 void vdvs_wait_done(struct vdvs_device *dev, struct vdvs_wait *wait, int result);
+/* Starts a call, inside vdvs_enter; returns what the core's function returns. */
+typedef int vdvs_start_fn(struct vdvs_file *file, struct vdvs_wait *wait, void *what);
+/* Starts it and waits for it. 0, or -ENODEV: there is no core. */
+int vdvs_run(struct vdvs_file *file, struct vdvs_wait *wait, s64 timeout_ms,
+	     vdvs_start_fn *start, void *what, s32 *result);
 int vdvs_wait_for(struct vdvs_device *dev, struct vdvs_wait *wait, s64 timeout_ms);
+/* When a call with this time-out is over. */
+ktime_t vdvs_deadline(s64 timeout_ms);
+
+/*
+ * uring.c: the calls with messages by io_uring, on kernels whose io_uring is the one
+ * that it was written for
+ */
+#define VDVS_URING (IS_ENABLED(CONFIG_IO_URING) && \
+		    LINUX_VERSION_CODE >= KERNEL_VERSION(6, 1, 192) && \
+		    LINUX_VERSION_CODE < KERNEL_VERSION(6, 2, 0))
+#if VDVS_URING
+int vdvs_uring_cmd(struct io_uring_cmd *cmd, unsigned int issue_flags);
+#else
+#define vdvs_uring_cmd NULL
+#endif
+/* Ends those that programs who share these files have under way on this file. */
+void vdvs_uring_flush(struct vdvs_file *file, fl_owner_t owner);
+/* … and those of an exiting thread. Inside vdvs_enter. */
+void vdvs_uring_exit(struct vdvs_device *dev, struct task_struct *task);
+void vdvs_uring_scan(struct work_struct *work);
 
 /* chardev.c, debugfs.c */
 int vdvs_chardev_add(struct vdvs_device *dev);

@@ -30,10 +30,16 @@ void vdvs_wait_done(struct vdvs_device *dev, struct vdvs_wait *wait, int result)
 		/* What came before it had an owner has woken nobody who polls. */
 		if (dvs_ep_readable(holder->ep))
 			vdvs_readable(dev, holder->ep);
+		wake_up_all(&dev->owners);
 	} else if (holder) {
 		vdvs_holder_remove(dev, holder);
 	}
 	wait->result = result;
+	if (wait->ended) {
+		wait->done = true;
+		wait->ended(dev, wait);
+		return;
+	}
 	/* Pairs with the acquire of vdvs_sleep. */
 	smp_store_release(&wait->done, true);
 	/* The task may be gone from here on; the RCU read section keeps its memory. */
@@ -95,7 +101,7 @@ static void vdvs_abandon(struct vdvs_device *dev, struct vdvs_wait *wait)
 	vdvs_leave(dev, &flags);
 }
 
-static ktime_t vdvs_deadline(s64 timeout_ms)
+ktime_t vdvs_deadline(s64 timeout_ms)
 {
 	if (timeout_ms == DVS_TIMEOUT_NOWAIT)
 		return ktime_add_ns(ktime_get(), VDVS_NOWAIT_NS);
@@ -119,4 +125,23 @@ int vdvs_wait_for(struct vdvs_device *dev, struct vdvs_wait *wait, s64 timeout_m
 	if (timeout_ms == DVS_TIMEOUT_NOWAIT && wait->result == DVS_ETIMEDOUT)
 		return DVS_EAGAIN;
 	return wait->result;
+}
+
+int vdvs_run(struct vdvs_file *file, struct vdvs_wait *wait, s64 timeout_ms,
+	     vdvs_start_fn *start, void *what, s32 *result)
+{
+	struct vdvs_device *dev = file->dev;
+	unsigned long flags;
+	bool gone;
+
+	vdvs_enter(dev, &flags);
+	gone = !dev->core;
+	if (!gone)
+		*result = start(file, wait, what);
+	vdvs_leave(dev, &flags);
+	if (gone)
+		return -ENODEV;
+	if (*result == DVS_PENDING)
+		*result = vdvs_wait_for(dev, wait, timeout_ms);
+	return 0;
 }

@@ -39,7 +39,7 @@ fn guest(fabric: &mut Fabric, vm: u32) -> (Guest, PortId) {
 
 impl Pair {
     fn new() -> Pair {
-        let mut fabric = Fabric::new(Box::new(Local::in_memory()), 4).unwrap();
+        let mut fabric = Fabric::new(Box::new(Local::in_memory()), 4, 0).unwrap();
         let (from, port) = guest(&mut fabric, 1);
         let (to, _) = guest(&mut fabric, 2);
         Pair {
@@ -72,6 +72,9 @@ impl Pair {
             self.from.send(frame, payload).unwrap();
         }
         self.fabric.kicked(self.port, tx);
+        while self.fabric.has_backlog() {
+            self.fabric.run_backlog();
+        }
         for _ in 0..batch {
             assert!(self.to.take_used(rx).unwrap().is_some());
             self.to.post_some(rx, 1).unwrap();

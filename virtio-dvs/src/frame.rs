@@ -5,6 +5,10 @@
 use zerocopy::little_endian::{I32, U16, U32, U64};
 use zerocopy::{FromBytes, FromZeros, Immutable, IntoBytes, KnownLayout};
 
+mod records;
+
+pub use records::{CopySide, EndpointState, misc, rts};
+
 /// Length of a frame's header in bytes.
 pub const FRAME_HEADER: usize = size_of::<Frame>();
 /// Length of a message frame in bytes, header included, at most.
@@ -27,14 +31,20 @@ pub mod kind {
     pub const BOUND: u8 = 3;
     /// Node: result of an UNBIND request.
     pub const UNBOUND: u8 = 4;
-    /// Node: result of a LOOKUP request.
+    /// Node: result of a LOOKUP or an AWAIT request.
     pub const FOUND: u8 = 5;
+    /// Node: tell the state of the endpoints, from place `arg` on.
+    pub const ASK: u8 = 6;
+    /// Node: result of a PRIVILEGE request.
+    pub const PRIVILEGED: u8 = 7;
     /// The last kind that only the node sends.
     pub const NODE_LAST: u8 = 15;
     /// Acknowledges and grants, nothing else.
     pub const ACK: u8 = 16;
     /// The receiver has no room for one more peer.
     pub const REFUSED: u8 = 17;
+    /// To the node: the state of endpoints, as ASK asked.
+    pub const TELL: u8 = 18;
     /// The last kind outside the sequence of a channel.
     pub const UNNUMBERED_LAST: u8 = 31;
     /// Request: send.
@@ -43,12 +53,18 @@ pub mod kind {
     pub const REQ: u8 = 33;
     /// Request: notify.
     pub const NTF: u8 = 34;
+    /// Request: the destination of a copy is here.
+    pub const COPY_IN: u8 = 35;
+    /// Request: the source of a copy is here.
+    pub const COPY_OUT: u8 = 36;
     /// The first kind whose source endpoint the node checks.
     pub const REQUEST_FIRST: u8 = 32;
     /// The last kind whose source endpoint the node checks.
     pub const REQUEST_LAST: u8 = 39;
     /// Request of a core: tell me when the endpoint dies.
     pub const WATCH: u8 = 40;
+    /// Request of a core: the destination of a copy is ready for its data.
+    pub const FETCH: u8 = 41;
     /// The last kind of requests of the cores.
     pub const WATCH_LAST: u8 = 47;
     /// The sender of this request has left.
@@ -67,8 +83,14 @@ pub mod kind {
     pub const FAILED: u8 = 59;
     /// Answer: the endpoint is not in this VM.
     pub const NOTHERE: u8 = 60;
+    /// Answer: send it to another endpoint instead.
+    pub const REDIRECT: u8 = 61;
+    /// Answer: this side of the copy is over.
+    pub const COPIED: u8 = 62;
     /// Bulk: a piece of data.
     pub const BULK_DATA: u8 = 64;
+    /// Bulk: keeps the place of data that is not wanted any more.
+    pub const BULK_NOP: u8 = 65;
     /// The last kind of the bulk class.
     pub const BULK_LAST: u8 = 79;
 }
@@ -83,6 +105,13 @@ pub const CTL_UNBIND: u32 = 2;
 /// Control request: where is an endpoint?
 pub const CTL_LOOKUP: u32 = 3;
 
+/// Control request: tell when an endpoint is bound.
+pub const CTL_AWAIT: u32 = 4;
+/// Control request: the result of an AWAIT is not wanted any more.
+pub const CTL_FORGET: u32 = 5;
+/// Control request: change what an endpoint may do.
+pub const CTL_PRIVILEGE: u32 = 6;
+
 /// Results that the node gives, with the numbers of the DVS.
 pub mod result {
     /// Done.
@@ -95,7 +124,9 @@ pub mod result {
     pub const ENOTBIND: i32 = -310;
     /// Another has bound that endpoint.
     pub const ESLOTUSED: i32 = -337;
-    /// The VM's limit of endpoints is reached.
+    /// This VM may not administer its DC.
+    pub const EPRIVILEGES: i32 = -335;
+    /// A limit of the VM is reached, or the change cannot be recorded.
     pub const EALLOCMEM: i32 = -344;
 }
 
@@ -137,11 +168,13 @@ impl Class {
 /// The class of a kind that guests may send; `None` for kinds that are the node's or unknown.
 pub const fn class_of(kind: u8) -> Option<Class> {
     match kind {
-        kind::ACK | kind::REFUSED => Some(Class::Message),
-        kind::MSG | kind::REQ | kind::NTF | kind::WATCH => Some(Class::Message),
+        kind::ACK | kind::REFUSED | kind::TELL => Some(Class::Message),
+        kind::MSG | kind::REQ | kind::NTF => Some(Class::Message),
+        kind::COPY_IN | kind::COPY_OUT => Some(Class::Message),
+        kind::WATCH | kind::FETCH => Some(Class::Message),
         kind::CANCEL | kind::DIED | kind::NOP => Some(Class::Message),
-        kind::TAKEN..=kind::NOTHERE => Some(Class::Message),
-        kind::BULK_DATA => Some(Class::Bulk),
+        kind::TAKEN..=kind::COPIED => Some(Class::Message),
+        kind::BULK_DATA | kind::BULK_NOP => Some(Class::Bulk),
         _ => None,
     }
 }
@@ -226,7 +259,7 @@ pub const fn vm_and_incarnation(vm: u32, incarnation: u32) -> u64 {
 )]
 #[repr(C)]
 pub struct ControlRequest {
-    /// [`CTL_BIND`], [`CTL_UNBIND`] or [`CTL_LOOKUP`].
+    /// One of [`CTL_BIND`] to [`CTL_PRIVILEGE`].
     pub op: U32,
     /// Zero.
     pub flags: U32,
@@ -234,10 +267,18 @@ pub struct ControlRequest {
     pub nonce: U64,
     /// The endpoint.
     pub ep: I32,
-    /// Its generation (UNBIND); 0: whichever this VM has bound.
+    /// Its generation (UNBIND, PRIVILEGE); 0: whichever this VM has bound.
     pub generation: U32,
+    /// PRIVILEGE: a bit for each call; otherwise zero.
+    pub calls: U64,
+    /// PRIVILEGE: a bit for each system endpoint; otherwise zero.
+    pub ipc_to: U64,
+    /// PRIVILEGE: what the endpoint is; otherwise zero.
+    pub level: U32,
     /// Zero.
-    pub reserved: [U64; 5],
+    pub reserved0: U32,
+    /// Zero.
+    pub reserved: [U64; 2],
 }
 
 /// The response to a request on the control queue.

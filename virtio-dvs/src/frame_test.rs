@@ -1,6 +1,7 @@
 //! Holds the constants and layouts of the node, of the driver and of the specification together.
 
 use super::*;
+use crate::privileges::*;
 use crate::spec::*;
 use std::collections::{BTreeMap, BTreeSet};
 use std::mem::offset_of;
@@ -19,6 +20,10 @@ fn value(text: &str, known: &Constants) -> i64 {
     if let Some((left, right)) = text.split_once(" - ") {
         return known[left.trim()] - known[right.trim()];
     }
+    number(text)
+}
+
+fn number(text: &str) -> i64 {
     match text.strip_prefix("0x") {
         Some(digits) => i64::from_str_radix(digits, 16).unwrap(),
         None => text.parse().unwrap(),
@@ -51,7 +56,9 @@ fn spec_constants() -> Constants {
     let constant = |line| {
         let cells = cells(line);
         let name = cells[0].trim_matches('`').to_owned();
-        Some((name, cells[1].parse().ok()?))
+        // Other tables name constants too.
+        let is_number = cells[1].starts_with(|it: char| it.is_ascii_digit() || it == '-');
+        is_number.then(|| (name, number(cells[1])))
     };
     rows.filter_map(constant).collect()
 }
@@ -114,23 +121,29 @@ fn check_layout(name: &str, rust: &Layout, size: usize) {
     assert_eq!(rust.values().map(|it| it.1).sum::<usize>(), size);
 }
 
-fn kinds() -> [(&'static str, u8); 25] {
-    [
+fn kinds() -> Vec<(&'static str, u8)> {
+    vec![
         ("RETRY", kind::RETRY),
         ("GONE", kind::GONE),
         ("BOUND", kind::BOUND),
         ("UNBOUND", kind::UNBOUND),
         ("FOUND", kind::FOUND),
+        ("ASK", kind::ASK),
+        ("PRIVILEGED", kind::PRIVILEGED),
         ("NODE_LAST", kind::NODE_LAST),
         ("ACK", kind::ACK),
         ("REFUSED", kind::REFUSED),
+        ("TELL", kind::TELL),
         ("UNNUMBERED_LAST", kind::UNNUMBERED_LAST),
         ("MSG", kind::MSG),
         ("REQ", kind::REQ),
         ("NTF", kind::NTF),
+        ("COPY_IN", kind::COPY_IN),
+        ("COPY_OUT", kind::COPY_OUT),
         ("REQUEST_FIRST", kind::REQUEST_FIRST),
         ("REQUEST_LAST", kind::REQUEST_LAST),
         ("WATCH", kind::WATCH),
+        ("FETCH", kind::FETCH),
         ("WATCH_LAST", kind::WATCH_LAST),
         ("CANCEL", kind::CANCEL),
         ("DIED", kind::DIED),
@@ -140,7 +153,43 @@ fn kinds() -> [(&'static str, u8); 25] {
         ("CANCELLED", kind::CANCELLED),
         ("FAILED", kind::FAILED),
         ("NOTHERE", kind::NOTHERE),
+        ("REDIRECT", kind::REDIRECT),
+        ("COPIED", kind::COPIED),
         ("BULK_DATA", kind::BULK_DATA),
+        ("BULK_NOP", kind::BULK_NOP),
+    ]
+}
+
+/// What endpoints may do and what their states are made of.
+fn bits() -> Vec<(&'static str, i64)> {
+    vec![
+        ("DVS_MAY_SEND", call::SEND.into()),
+        ("DVS_MAY_RECEIVE", call::RECEIVE.into()),
+        ("DVS_MAY_NOTIFY", call::NOTIFY.into()),
+        ("DVS_MAY_SENDREC", call::SENDREC.into()),
+        ("DVS_MAY_RCVRQST", call::RCVRQST.into()),
+        ("DVS_MAY_REPLY", call::REPLY.into()),
+        ("DVS_MAY_UNBIND", call::UNBIND.into()),
+        ("DVS_MAY_VCOPY", call::VCOPY.into()),
+        ("DVS_MAY_RELAY", call::RELAY.into()),
+        ("DVS_MAY_GETEP", call::GETEP.into()),
+        ("DVS_MAY_WAIT4BIND", call::WAIT4BIND.into()),
+        ("DVS_MAY_WAKEUP", call::WAKEUP.into()),
+        ("DVS_CALLS_SERVER", i64::try_from(CALLS_SERVER).unwrap()),
+        ("DVS_CALLS_USER", i64::try_from(CALLS_USER).unwrap()),
+        ("DVS_LEVEL_USER", LEVEL_USER.into()),
+        ("DVS_LEVEL_SERVER", LEVEL_SERVER.into()),
+        ("DVS_LEVEL_TASK", LEVEL_TASK.into()),
+        ("DVS_RTS_SENDING", rts::SENDING.into()),
+        ("DVS_RTS_RECEIVING", rts::RECEIVING.into()),
+        ("DVS_RTS_ONCOPY", rts::ONCOPY.into()),
+        ("DVS_RTS_WAITUNBIND", rts::WAITUNBIND.into()),
+        ("DVS_RTS_WAITBIND", rts::WAITBIND.into()),
+        ("DVS_MIS_NOTIFY", misc::NOTIFY.into()),
+        ("DVS_MIS_GRPLEADER", misc::GRPLEADER.into()),
+        ("DVS_MIS_RMTBACKUP", misc::RMTBACKUP.into()),
+        ("DVS_MIS_REPLICATED", misc::REPLICATED.into()),
+        ("DVS_MIS_WOKENUP", misc::WOKENUP.into()),
     ]
 }
 
@@ -165,6 +214,10 @@ fn rust_constants() -> Constants {
         ("DVS_CTL_BIND", i64::from(CTL_BIND)),
         ("DVS_CTL_UNBIND", i64::from(CTL_UNBIND)),
         ("DVS_CTL_LOOKUP", i64::from(CTL_LOOKUP)),
+        ("DVS_CTL_AWAIT", i64::from(CTL_AWAIT)),
+        ("DVS_CTL_FORGET", i64::from(CTL_FORGET)),
+        ("DVS_CTL_PRIVILEGE", i64::from(CTL_PRIVILEGE)),
+        ("DVS_CONFIG_ADMIN", i64::from(CONFIG_ADMIN)),
         ("DVS_CTL_ACCEPTED", ControlStatus::Accepted as i64),
         ("DVS_CTL_MALFORMED", ControlStatus::Malformed as i64),
         ("DVS_CTL_UNSUPPORTED", ControlStatus::Unsupported as i64),
@@ -174,7 +227,8 @@ fn rust_constants() -> Constants {
     let kinds = kinds
         .iter()
         .map(|(name, kind)| (format!("DVS_K_{name}"), i64::from(*kind)));
-    let others = others.iter().map(|(name, it)| ((*name).to_owned(), *it));
+    let others = others.into_iter().chain(bits());
+    let others = others.map(|(name, it)| (name.to_owned(), it));
     kinds.chain(others).collect()
 }
 
@@ -187,6 +241,7 @@ fn results() -> Constants {
         ("DVS_ERANGE", result::ERANGE),
         ("DVS_EDSTDIED", result::EDSTDIED),
         ("DVS_ENOTBIND", result::ENOTBIND),
+        ("DVS_EPRIVILEGES", result::EPRIVILEGES),
         ("DVS_ESLOTUSED", result::ESLOTUSED),
         ("DVS_EALLOCMEM", result::EALLOCMEM),
     ];
@@ -240,7 +295,7 @@ fn layouts_are_the_same_everywhere() {
     });
     check_layout("dvs_frame", &frame, FRAME_HEADER);
     let request = layout!(ControlRequest {
-        op, flags, nonce, ep, generation as "gen", reserved,
+        op, flags, nonce, ep, generation as "gen", calls, ipc_to, level, reserved0, reserved,
     });
     check_layout("dvs_ctl_request", &request, size_of::<ControlRequest>());
     let response = layout!(ControlResponse {
@@ -260,10 +315,30 @@ fn layouts_are_the_same_everywhere() {
         nr_tasks,
         nr_procs,
         nr_sysprocs,
-        reserved,
+        flags,
+        nodeid,
         dc_name,
     });
     check_layout("dvs_device_config", &config, CONFIG_SIZE);
+    let state = layout!(EndpointState {
+        nr, generation as "gen", rts, misc, getfrom, sendto, pid, queued, lclsent, rmtsent,
+        lclcopy, rmtcopy, name,
+    });
+    check_layout("dvs_endpoint_state", &state, size_of::<EndpointState>());
+    let side = layout!(CopySide {
+        address,
+        bytes,
+        grant,
+        id,
+        requester_vm,
+        requester_inc,
+        other_vm,
+        other_inc,
+        other_ep,
+        other_gen,
+        reserved,
+    });
+    check_layout("dvs_copy_side", &side, size_of::<CopySide>());
 }
 
 #[test]

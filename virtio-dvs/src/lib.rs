@@ -1,6 +1,6 @@
 //! What a DVS frame is and where it goes.
 //!
-//! Pure parts at the bottom: [`frame`], [`spec`], [`vm`], [`switch`]. Around them the adapters:
+//! Pure parts at the bottom: [`frame`], [`spec`], [`vm`], [`privileges`], [`switch`]. Around them the adapters:
 //! [`directory`], [`device`]. On top [`node`], which puts them together into `dvs-node` and into
 //! the node inside a VMM.
 
@@ -8,6 +8,7 @@ pub mod device;
 pub mod directory;
 pub mod frame;
 pub mod node;
+pub mod privileges;
 pub mod socket;
 pub mod spec;
 pub mod switch;

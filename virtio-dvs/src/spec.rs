@@ -44,8 +44,17 @@ pub const MAX_ENDPOINTS: u32 = 256;
 /// Default limit of VMs that a VM may talk to at once.
 pub const MAX_PEERS: u32 = 32;
 
-/// Endpoint numbers that programs give a meaning of their own: ANY, NONE, SELF. Never bound.
-pub const MAGIC_ENDPOINTS: [i32; 3] = [31438, 27342, 35534];
+/// Endpoint number that stands for any endpoint.
+pub const ANY: i32 = 31438;
+/// Endpoint number that stands for no endpoint.
+pub const NONE: i32 = 27342;
+/// Endpoint number that stands for the caller.
+pub const SELF: i32 = 35534;
+/// Endpoint numbers that programs give a meaning of their own. Never bound.
+pub const MAGIC_ENDPOINTS: [i32; 3] = [ANY, NONE, SELF];
+
+/// Flag of the configuration: this VM may administer its DC.
+pub const CONFIG_ADMIN: u32 = 0x1;
 
 /// The device's configuration space (section 4). Read-only for the driver.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
@@ -71,8 +80,10 @@ pub struct DeviceConfig {
     pub nr_procs: U32,
     /// Endpoints with `number + nr_tasks` below this are servers.
     pub nr_sysprocs: U32,
-    /// Zero.
-    pub reserved: [U32; 2],
+    /// [`CONFIG_ADMIN`].
+    pub flags: U32,
+    /// Number of the host's node, as programs of the DVS see it.
+    pub nodeid: U32,
     /// Name of the distributed container, padded with zeros.
     pub dc_name: [u8; DC_NAME_SIZE],
 }

@@ -23,6 +23,9 @@ pub struct VmAttributes {
     /// The distributed container (DC) that it belongs to.
     #[serde(default)]
     pub dcid: u32,
+    /// Whether it may change what its endpoints may do, and whatever else administrators may.
+    #[serde(default)]
+    pub admin: bool,
     /// What it may use.
     #[serde(default)]
     pub limits: Limits,
@@ -115,11 +118,12 @@ fn in_range(name: &'static str, value: u32, min: u32, max: u32) -> Result<(), At
 }
 
 impl VmAttributes {
-    /// VM `vm` of DC `dcid` with the default limits.
+    /// VM `vm` of DC `dcid` with the default limits, not an administrator.
     pub fn new(vm: u32, dcid: u32) -> VmAttributes {
         VmAttributes {
             vm,
             dcid,
+            admin: false,
             limits: Limits::default(),
             dc: None,
         }
@@ -166,5 +170,10 @@ impl DcAttributes {
         let number = i64::from(endpoint);
         let range = -i64::from(self.nr_tasks)..i64::from(self.nr_procs);
         range.contains(&number) && !spec::MAGIC_ENDPOINTS.contains(&endpoint)
+    }
+
+    /// Whether an endpoint of this number is a server or a task.
+    pub fn is_system(&self, endpoint: i32) -> bool {
+        i64::from(endpoint) + i64::from(self.nr_tasks) < i64::from(self.nr_sysprocs)
     }
 }

@@ -74,36 +74,122 @@ impl Kernel {
     }
 }
 
-fn unpack(dir: &Path, root: &Path, release_file: &Path) -> Result<()> {
-    eprintln!("downloading Debian's cloud kernel, its headers and busybox");
-    let archives = dir.join("packages");
-    for old in [root, &archives] {
+/// Headers of another kernel, to compile the module against.
+#[derive(Debug)]
+pub struct Headers {
+    root: PathBuf,
+    release: String,
+}
+
+impl Headers {
+    /// Unpacks the headers that this package of dependencies stands for, unless that was done before.
+    pub fn unpacked(dir: &Path, package: &str) -> Result<Self> {
+        let root = dir.join(package);
+        let release_file = root.join("release");
+        let inputs = Inputs::default().word("1").word(&root.to_string_lossy());
+        when_changed(&release_file, inputs, || {
+            packages::with_current_lists(|| unpack_headers(package, &root, &release_file))
+        })?;
+        let release = fs::read_to_string(&release_file)?;
+        Ok(Self { root, release })
+    }
+
+    /// As `uname -r` says it.
+    pub fn release(&self) -> &str {
+        &self.release
+    }
+
+    /// For `make -C`.
+    pub fn path(&self) -> PathBuf {
+        self.root
+            .join(format!("usr/src/linux-headers-{}", self.release))
+    }
+}
+
+fn unpack_headers(package: &str, root: &Path, release_file: &Path) -> Result<()> {
+    eprintln!("downloading {package}");
+    let archives = root.join("packages");
+    empty(&[root])?;
+    let headers = packages::resolve(package)?;
+    let release = headers
+        .strip_prefix("linux-headers-")
+        .context("the headers' package has an odd name")?;
+    let build = HeaderPackages::of(release)?;
+    packages::unpack(&[&headers, &build.common, &build.kbuild], &archives, root)?;
+    build.place(root, &headers)?;
+    fs::write(release_file, release)?;
+    Ok(())
+}
+
+/// What headers need beside themselves.
+struct HeaderPackages {
+    common: String,
+    kbuild: String,
+}
+
+impl HeaderPackages {
+    /// Of a release such as `6.1.0-56-cloud-amd64`. The tools of 6.1 are one package for all its
+    /// releases, those of later kernels one for each.
+    fn of(release: &str) -> Result<Self> {
+        let (version, _) = release
+            .split_once("-cloud")
+            .context("the kernel's release has an odd name")?;
+        let kbuild = if version.starts_with("6.1.0") {
+            major_minor(version)?
+        } else {
+            version.to_owned()
+        };
+        Ok(Self {
+            common: format!("linux-headers-{version}-common"),
+            kbuild: format!("linux-kbuild-{kbuild}"),
+        })
+    }
+
+    /// The headers' makefile names the place where they would be installed.
+    fn place(&self, root: &Path, headers: &str) -> Result<()> {
+        let makefile = root.join(format!("usr/src/{headers}/Makefile"));
+        let include = format!(
+            "include {}/usr/src/{}/Makefile\n",
+            root.display(),
+            self.common
+        );
+        fs::write(makefile, include)?;
+        Ok(())
+    }
+}
+
+fn empty(directories: &[&Path]) -> Result<()> {
+    for old in directories {
         if old.exists() {
             fs::remove_dir_all(old)?;
         }
     }
+    Ok(())
+}
+
+fn unpack(dir: &Path, root: &Path, release_file: &Path) -> Result<()> {
+    eprintln!("downloading Debian's cloud kernel, its headers and busybox");
+    let archives = dir.join("packages");
+    empty(&[root, &archives])?;
     let image = packages::resolve("linux-image-cloud-amd64")?;
     let release = image
         .strip_prefix("linux-image-")
         .context("the kernel's package has an odd name")?
         .to_owned();
-    let (version, _) = release
-        .split_once("-cloud")
-        .context("the kernel's release has an odd name")?;
     let headers = format!("linux-headers-{release}");
-    let common = format!("linux-headers-{version}-common");
-    let kbuild = format!("linux-kbuild-{}", major_minor(version)?);
+    let build = HeaderPackages::of(&release)?;
     packages::unpack(
-        &[&image, &headers, &common, &kbuild, "busybox-static"],
+        &[
+            &image,
+            &headers,
+            &build.common,
+            &build.kbuild,
+            "busybox-static",
+        ],
         &archives,
         root,
     )?;
-    // The headers' makefile names the place where they would be installed.
-    let makefile = root.join(format!("usr/src/{headers}/Makefile"));
-    fs::write(
-        &makefile,
-        format!("include {}/usr/src/{common}/Makefile\n", root.display()),
-    )?;
+    build.place(root, &headers)?;
     run(Command::new("depmod")
         .env("PATH", with_sbin())
         .arg("-b")

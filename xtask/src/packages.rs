@@ -15,7 +15,7 @@ pub const FOR_MACHINE: &[&str] = &["qemu-system-x86"];
 /// To run guests of QEMU and their network next to ours.
 pub const FOR_PEERS: &[&str] = &["qemu-system-x86", "iproute2"];
 /// To check the sources.
-pub const FOR_TESTS: &[&str] = &["sparse", "clang", "libclang-rt-14-dev"];
+pub const FOR_TESTS: &[&str] = &["sparse", "clang", "libclang-rt-14-dev", "pahole"];
 
 /// Makes sure that the packages are installed: by apt-get if we are root, else by telling how.
 pub fn require(packages: &[&str]) -> Result<()> {

@@ -63,7 +63,12 @@ fn build_c(workspace: &Workspace) -> Result<BTreeMap<String, PathBuf>> {
 fn compile(driver: &Path, sources: &[PathBuf], library: &[PathBuf], product: &Path) -> Result<()> {
     let mut gcc = Command::new("gcc");
     gcc.args(["-static", "-O2", "-pthread", "-Wall", "-Wextra", "-Werror"]);
-    for include in ["libdvs", "libdvs/include", "linux/include/uapi"] {
+    for include in [
+        "libdvs",
+        "libdvs/include",
+        "libdvs/libdvk/include",
+        "linux/include/uapi",
+    ] {
         gcc.arg("-I").arg(driver.join(include));
     }
     gcc.args(sources).args(library).arg("-o").arg(product);
@@ -90,17 +95,26 @@ fn c_files(path: &Path) -> Result<Vec<PathBuf>> {
     Ok(files)
 }
 
-/// All programs of the workspace's packages below `guest-driver`.
+/// All programs of the workspace's packages below `guest-driver`, and the examples there.
 fn build_rust(workspace: &Workspace) -> Result<BTreeMap<String, PathBuf>> {
-    let packages = workspace.programs_below("guest-driver");
+    let mut programs = build_rust_kind(workspace, "bin", &["--bins"])?;
+    // On their own: the features that they need are not for the other programs.
+    let examples = ["--examples", "--all-features"];
+    programs.extend(build_rust_kind(workspace, "example", &examples)?);
+    Ok(programs)
+}
+
+fn build_rust_kind(
+    workspace: &Workspace,
+    kind: &str,
+    arguments: &[&str],
+) -> Result<BTreeMap<String, PathBuf>> {
+    let packages = workspace.programs_below("guest-driver", kind);
     let mut build = Command::new(cargo());
-    build.current_dir(workspace.root()).args([
-        "build",
-        "--release",
-        "--bins",
-        "--target",
-        GUEST_TARGET,
-    ]);
+    build
+        .current_dir(workspace.root())
+        .args(["build", "--release", "--target", GUEST_TARGET])
+        .args(arguments);
     build.args([
         "--config",
         &format!("target.{GUEST_TARGET}.rustflags=['-C','target-feature=+crt-static']"),
@@ -109,7 +123,10 @@ fn build_rust(workspace: &Workspace) -> Result<BTreeMap<String, PathBuf>> {
         build.args(["--package", package]);
     }
     run_shown(&mut build)?;
-    let built = workspace.target().join(GUEST_TARGET).join("release");
+    let mut built = workspace.target().join(GUEST_TARGET).join("release");
+    if kind == "example" {
+        built.push("examples");
+    }
     let mut programs = BTreeMap::new();
     for name in packages.into_values().flatten() {
         let product = stripped(&built.join(&name), &workspace.image_dir().join("programs"))?;

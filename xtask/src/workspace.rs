@@ -62,8 +62,9 @@ impl Workspace {
         self.target.join("image")
     }
 
-    /// The packages below a directory that have programs, and the programs of each.
-    pub fn programs_below(&self, directory: &str) -> BTreeMap<String, Vec<String>> {
+    /// The packages below a directory that have programs of a kind ("bin", "example"), and these
+    /// programs of each.
+    pub fn programs_below(&self, directory: &str, kind: &str) -> BTreeMap<String, Vec<String>> {
         let below = self.source(directory);
         let mut found = BTreeMap::new();
         for package in self
@@ -74,7 +75,7 @@ impl Workspace {
             let programs = package
                 .targets
                 .iter()
-                .filter(|target| target.kind.iter().any(|kind| kind == "bin"));
+                .filter(|target| target.kind.iter().any(|k| k == kind));
             let names: Vec<String> = programs.map(|target| target.name.clone()).collect();
             if !names.is_empty() {
                 found.insert(package.name.clone(), names);

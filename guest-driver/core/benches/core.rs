@@ -26,6 +26,7 @@ fn sendrec(c: &mut Criterion) {
         nr_tasks: 34,
         nr_procs: 221,
         nr_sysprocs: 64,
+        flags: 0,
     };
     let mut core = Core::new(identity, Limits::default(), 256).expect("default limits");
     bound(&mut core, 10);

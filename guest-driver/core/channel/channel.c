@@ -35,6 +35,8 @@ static void start(struct dvs_channels *cs, struct dvs_chan *ch, dvs_u32 vm, dvs_
 	dvs_list_init(&ch->requests);
 	dvs_list_init(&ch->ops);
 	dvs_list_init(&ch->held_list);
+	dvs_list_init(&ch->sides);
+	dvs_bulk_start(&ch->bulk);
 	cs->stats->peers++;
 }
 
@@ -179,8 +181,31 @@ void dvs_channels_frame(struct dvs_channels *cs, const struct dvs_frame *f,
 	}
 	ch->heard = 1;
 	take_acknowledgement(cs, ch, f, now);
+	dvs_bulk_acknowledged(cs, ch, f, now);
 	if (numbered)
 		take_numbered(cs, ch, f, payload, now);
-	if (!stopped_meanwhile(ch, f))
-		dvs_chan_pump(cs, ch, now);
+	if (stopped_meanwhile(ch, f))
+		return;
+	dvs_chan_pump(cs, ch, now);
+	dvs_bulk_pump(cs, ch, now);
+}
+
+struct dvs_chan *dvs_channels_bulk(struct dvs_channels *cs, const struct dvs_frame *f, dvs_u64 now)
+{
+	struct dvs_chan *ch = find(cs, f->src_vm);
+	int expected;
+
+	/* Data comes only where it was asked for, by a frame of the channel. */
+	if (!ch || ch->inc != f->src_inc) {
+		cs->stats->malformed_dropped++;
+		return (void *)0;
+	}
+	ch->heard = 1;
+	cs->stats->bulk_received++;
+	take_acknowledgement(cs, ch, f, now);
+	dvs_bulk_acknowledged(cs, ch, f, now);
+	expected = dvs_bulk_expected(cs, ch, f, now);
+	dvs_chan_pump(cs, ch, now);
+	dvs_bulk_pump(cs, ch, now);
+	return expected ? ch : (void *)0;
 }

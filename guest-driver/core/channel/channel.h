@@ -17,6 +17,7 @@
 #define DVS_CHANNEL_H
 
 #include "../core.h"
+#include "bulk.h"
 
 #define DVS_BACKSTOP_MIN_NS	1000000000ull
 #define DVS_BACKSTOP_MAX_NS	30000000000ull
@@ -66,10 +67,14 @@ struct dvs_chan {
 	dvs_u32 granted;	/* as last told */
 	dvs_u64 ack_at;
 
+	struct dvs_bulk bulk;
+
 	/* the user's */
 	dvs_u32 held;		/* requests of the peer stored here */
 	struct dvs_list ops;
 	struct dvs_list held_list;
+	dvs_u32 copies;		/* sides of copies here that depend on the peer */
+	struct dvs_list sides;	/* of them, those whose data goes there or comes from there */
 };
 
 /* What the channels ask of their user. */
@@ -82,6 +87,10 @@ struct dvs_chan_user {
 	/* A frame in order, exactly once. */
 	void (*frame)(void *user, struct dvs_chan *ch,
 		      const struct dvs_frame *frame, const void *payload);
+	/* Build the header of the next data of `out`: len, op, arg (offset), endpoints. 0: it was the last. */
+	int (*bulk_fill)(void *user, struct dvs_bulk_out *out, struct dvs_frame *f);
+	/* One more frame of it has arrived. */
+	void (*bulk_acked)(void *user, struct dvs_bulk_out *out);
 	/* The peer has no room for a channel with this VM. */
 	void (*refused)(void *user, struct dvs_chan *ch);
 	/* The other VM's life is over; the channel is freed on return. */
@@ -97,7 +106,9 @@ struct dvs_channels {
 	dvs_u32 my_inc;
 	dvs_u32 refusals;	/* refused peers so far: picks a slot */
 	dvs_u8 full;		/* the queue was full: room follows */
+	dvs_u8 bulk_full;	/* the same of the bulk queue */
 	dvs_u8 *slots;
+	struct dvs_bulk_slot *bulk_slot;	/* DVS_BULK_WINDOW for each channel */
 	dvs_u64 armed_at;
 	const struct dvs_ops *ops;
 	void *ctx;
@@ -116,8 +127,14 @@ void dvs_chan_queue(struct dvs_channels *cs, struct dvs_chan *ch,
 void dvs_chan_pump(struct dvs_channels *cs, struct dvs_chan *ch, dvs_u64 now);
 /* Room that one request of the peer used is free; it is told soon, also if no frame goes there. */
 void dvs_chan_finished(struct dvs_channels *cs, struct dvs_chan *ch, dvs_u64 now);
-/* Unacknowledged requests of this source are not wanted any more. */
-void dvs_chan_forget(struct dvs_channels *cs, struct dvs_chan *ch, struct dvs_addr src);
+/* Unacknowledged requests of this source are not wanted any more: all, or those that `unwanted` says. */
+void dvs_chan_forget(struct dvs_channels *cs, struct dvs_chan *ch, struct dvs_addr src,
+		     int (*unwanted)(void *user, const struct dvs_frame *frame), void *user);
+/* The header of a frame to the other end, and what each frame says as it is put on a queue. */
+void dvs_chan_header(const struct dvs_channels *cs, const struct dvs_chan *ch,
+		     struct dvs_frame *f);
+void dvs_chan_stamp(const struct dvs_channels *cs, const struct dvs_chan *ch,
+		    struct dvs_frame *f);
 /* Is that life of a VM known to be over, since a later one was heard of? */
 int dvs_chan_over(const struct dvs_channels *cs, dvs_u32 vm, dvs_u32 inc);
 /* Has the peer left frames unacknowledged for so long? */
@@ -126,6 +143,9 @@ int dvs_chan_stalled(const struct dvs_chan *ch, dvs_u64 now, dvs_u64 ns);
 void dvs_channels_init(struct dvs_channels *cs);
 void dvs_channels_frame(struct dvs_channels *cs, const struct dvs_frame *frame,
 			const void *payload, dvs_u64 now);
+/* The channel whose next bulk frame this is, or NULL. */
+struct dvs_chan *dvs_channels_bulk(struct dvs_channels *cs, const struct dvs_frame *frame,
+				   dvs_u64 now);
 void dvs_channels_retry(struct dvs_channels *cs, dvs_u32 vm, dvs_u64 now);
 void dvs_channels_gone(struct dvs_channels *cs, dvs_u32 vm, dvs_u32 inc);
 void dvs_channels_batch_end(struct dvs_channels *cs, dvs_u64 now);

@@ -40,28 +40,39 @@ void dvs_chan_finished(struct dvs_channels *cs, struct dvs_chan *ch, dvs_u64 now
 }
 
 /*
- * Puts a built frame on the queue. The acknowledgement in it is written here,
+ * The acknowledgements in a frame are written when it is put on the queue,
  * possibly while an earlier posting of the same slot is being read: each field
  * is one aligned word, and both its old and its new value are true.
  */
+void dvs_chan_stamp(const struct dvs_channels *cs, const struct dvs_chan *ch,
+		    struct dvs_frame *f)
+{
+	__atomic_store_n(&f->ack, ch->expect, __ATOMIC_RELAXED);
+	__atomic_store_n(&f->credit, grant(cs, ch), __ATOMIC_RELAXED);
+	__atomic_store_n(&f->bulk_ack, ch->bulk.expect, __ATOMIC_RELAXED);
+	__atomic_store_n(&f->bulk_credit, dvs_bulk_grant(&ch->bulk), __ATOMIC_RELAXED);
+}
+
+/* Puts a built frame on the queue. */
 static int post(struct dvs_channels *cs, struct dvs_chan *ch, dvs_u32 slot)
 {
 	struct dvs_frame *f = at(cs, slot);
 
-	__atomic_store_n(&f->ack, ch->expect, __ATOMIC_RELAXED);
-	__atomic_store_n(&f->credit, grant(cs, ch), __ATOMIC_RELAXED);
+	dvs_chan_stamp(cs, ch, f);
 	if (cs->ops->transmit(cs->ctx, slot, (dvs_u32)sizeof(*f) + f->len)) {
 		cs->full = 1;
 		return 0;
 	}
 	ch->acked = ch->expect;
 	ch->granted = grant(cs, ch);
+	ch->bulk.acked = ch->bulk.expect;
 	ch->ack_at = DVS_NEVER;
 	ch->ack_now = 0;
 	return 1;
 }
 
-static void header(const struct dvs_channels *cs, const struct dvs_chan *ch, struct dvs_frame *f)
+void dvs_chan_header(const struct dvs_channels *cs, const struct dvs_chan *ch,
+		     struct dvs_frame *f)
 {
 	__builtin_memset(f, 0, sizeof(*f));
 	f->src_vm = cs->my_vm;
@@ -126,7 +137,7 @@ static struct dvs_frame *begin_next(struct dvs_channels *cs, struct dvs_chan *ch
 		cs->full = 1;
 		return (void *)0;
 	}
-	header(cs, ch, at(cs, slot));
+	dvs_chan_header(cs, ch, at(cs, slot));
 	return at(cs, slot);
 }
 
@@ -183,6 +194,7 @@ static int owes_acknowledgement(const struct dvs_channels *cs, const struct dvs_
 	/* A peer that never spoke gets its credits with the first frame to it. */
 	return ch->heard &&
 	       (ch->ack_now || ch->expect - ch->acked >= DVS_ACK_EVERY ||
+		ch->bulk.expect - ch->bulk.acked >= DVS_BULK_ACK_EVERY ||
 		grant(cs, ch) - ch->granted >= (cs->credits + 1) / 2);
 }
 
@@ -199,7 +211,7 @@ static void send_acknowledgement(struct dvs_channels *cs, struct dvs_chan *ch)
 			cs->full = 1;
 			return;
 		}
-		header(cs, ch, f);
+		dvs_chan_header(cs, ch, f);
 		f->kind = DVS_K_ACK;
 	}
 	if (post(cs, ch, slot))
@@ -222,7 +234,8 @@ void dvs_chan_queue(struct dvs_channels *cs, struct dvs_chan *ch,
 	dvs_chan_pump(cs, ch, now);
 }
 
-void dvs_chan_forget(struct dvs_channels *cs, struct dvs_chan *ch, struct dvs_addr src)
+void dvs_chan_forget(struct dvs_channels *cs, struct dvs_chan *ch, struct dvs_addr src,
+		     int (*unwanted)(void *user, const struct dvs_frame *frame), void *user)
 {
 	dvs_u32 seq;
 
@@ -230,7 +243,8 @@ void dvs_chan_forget(struct dvs_channels *cs, struct dvs_chan *ch, struct dvs_ad
 		struct dvs_frame *f = at(cs, seq_slot(cs, ch, seq));
 
 		if (f->kind >= DVS_K_REQUEST_FIRST && f->kind <= DVS_K_REQUEST_LAST &&
-		    f->src_ep == src.nr && f->src_gen == src.gen)
+		    f->src_ep == src.nr && f->src_gen == src.gen &&
+		    (!unwanted || unwanted(user, f)))
 			__atomic_store_n(&f->kind, DVS_K_NOP, __ATOMIC_RELAXED);
 	}
 }
@@ -256,9 +270,12 @@ void dvs_channels_retry(struct dvs_channels *cs, dvs_u32 vm, dvs_u64 now)
 	dvs_u32 i;
 
 	cs->stats->retries++;
-	for (i = 0; i < cs->count; i++)
-		if (cs->chan[i].vm != DVS_VM_NODE && (vm == 0 || cs->chan[i].vm == vm))
-			send_again(cs, &cs->chan[i], now);
+	for (i = 0; i < cs->count; i++) {
+		if (cs->chan[i].vm == DVS_VM_NODE || (vm != 0 && cs->chan[i].vm != vm))
+			continue;
+		send_again(cs, &cs->chan[i], now);
+		dvs_bulk_send_again(cs, &cs->chan[i], now);
+	}
 }
 
 void dvs_channels_batch_end(struct dvs_channels *cs, dvs_u64 now)
@@ -276,9 +293,13 @@ void dvs_channels_room(struct dvs_channels *cs, dvs_u64 now)
 	dvs_u32 i;
 
 	cs->full = 0;
+	cs->bulk_full = 0;
 	for (i = 0; i < cs->count && !cs->full; i++)
 		if (cs->chan[i].vm != DVS_VM_NODE)
 			dvs_chan_pump(cs, &cs->chan[i], now);
+	for (i = 0; i < cs->count && !cs->bulk_full; i++)
+		if (cs->chan[i].vm != DVS_VM_NODE)
+			dvs_bulk_pump(cs, &cs->chan[i], now);
 	dvs_channels_batch_end(cs, now);
 }
 
@@ -306,6 +327,7 @@ static void run_timers(struct dvs_channels *cs, struct dvs_chan *ch, dvs_u64 now
 		if (ch->una != ch->next_seq || starved(ch))
 			run_backstop(cs, ch, now);
 	}
+	dvs_bulk_timer(cs, ch, now);
 }
 
 dvs_u64 dvs_channels_timer(struct dvs_channels *cs, dvs_u64 now)
@@ -324,6 +346,8 @@ dvs_u64 dvs_channels_timer(struct dvs_channels *cs, dvs_u64 now)
 			next = ch->ack_at;
 		if (ch->backstop_at < next)
 			next = ch->backstop_at;
+		if (ch->bulk.backstop_at < next)
+			next = ch->bulk.backstop_at;
 	}
 	return next;
 }

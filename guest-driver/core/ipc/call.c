@@ -18,9 +18,14 @@ void dvs_call_begin(struct dvs_core *c, struct dvs_call *call, struct dvs_ep *ep
 	call->ep = ep;
 	call->dest = (void *)0;
 	call->operation = (void *)0;
+	call->copying = (void *)0;
+	call->req.dst = (void *)0;
 	dvs_list_init(&call->link);
 	dvs_list_init(&call->wait);
+	dvs_list_init(&call->sides);
 	dvs_list_init(&call->req.link);
+	call->req.token = 0;
+	call->req.dst = (void *)0;
 	if (ep)
 		dvs_list_push(what == DVS_CALL_RECEIVE ? &ep->receivers : &ep->senders,
 			      &call->link);
@@ -38,7 +43,13 @@ void dvs_call_finish(struct dvs_core *c, struct dvs_call *call, dvs_s32 result)
 	call->operation = (void *)0;
 	call->state = DVS_CALL_DONE;
 	call->result = result;
-	if (wake)
+	if (call->what == DVS_CALL_AWAIT_BIND)
+		dvs_await_left(c, call);
+	if (call->copying)
+		dvs_copy_drop(c, call);
+	if (!dvs_party_leave(c, call))
+		call->state = DVS_CALL_LEAVING;
+	else if (wake)
 		c->ops.wake(c->ctx, call);
 }
 
@@ -50,42 +61,7 @@ int dvs_call_started(struct dvs_call *call)
 	return DVS_PENDING;
 }
 
-int dvs_number_valid(const struct dvs_core *c, dvs_s32 nr)
-{
-	return nr >= -c->id.nr_tasks && nr < c->id.nr_procs && nr != DVS_ANY &&
-	       nr != DVS_NONE && nr != DVS_SELF;
-}
-
-static dvs_s32 check_caller(const struct dvs_core *c, const struct dvs_ep *ep)
-{
-	if (c->stopped)
-		return DVS_ENOTCONN;
-	return ep && ep->state == DVS_EP_BOUND ? DVS_OK : DVS_ENOTBIND;
-}
-
-static dvs_s32 check_destination(const struct dvs_core *c, const struct dvs_ep *ep,
-				 struct dvs_addr dst)
-{
-	if (!dvs_number_valid(c, dst.nr))
-		return DVS_ERANGE;
-	if (dst.nr == DVS_HARDWARE || dst.nr == ep->addr.nr)
-		return DVS_EBADDEST;
-	return DVS_OK;
-}
-
-static dvs_s32 check_send(const struct dvs_core *c, const struct dvs_ep *ep,
-			  struct dvs_addr dst, const struct dvs_call *call)
-{
-	dvs_s32 result = check_caller(c, ep);
-
-	if (!result)
-		result = check_destination(c, ep, dst);
-	if (!result && call->send_len > DVS_MSG_PAYLOAD_MAX)
-		result = DVS_EMSGSIZE;
-	return result;
-}
-
-static int finish_start(struct dvs_core *c, struct dvs_call *call)
+int dvs_call_end_start(struct dvs_core *c, struct dvs_call *call)
 {
 	dvs_core_flush(c);
 	return dvs_call_started(call);
@@ -108,15 +84,18 @@ void dvs_call_send_local(struct dvs_core *c, struct dvs_call *call, struct dvs_e
 	req->len = call->send_len;
 	req->kind = kind;
 	c->stats.local_messages++;
+	call->ep->lclsent++;
 	if (dvs_queue_deliver(c, dst, req))
 		return;
 	if (call->flags & DVS_CALL_NOWAIT)
 		dvs_call_finish(c, call, DVS_EAGAIN);
+	else if (dvs_call_closes_cycle(c, call, dst))
+		dvs_call_finish(c, call, DVS_ELOCKED);
 	else
 		dvs_queue_add(c, dst, req);
 }
 
-static void send_to(struct dvs_core *c, struct dvs_call *call, struct dvs_addr dst, int request)
+void dvs_call_send(struct dvs_core *c, struct dvs_call *call, struct dvs_addr dst, int request)
 {
 	struct dvs_ep *local = dvs_ep_lookup(c, dst.nr, DVS_EP_BOUND);
 	int result;
@@ -139,6 +118,7 @@ static void answer(struct dvs_core *c, struct dvs_call *call, struct dvs_req *re
 
 	dvs_list_del(&req->link);
 	if (!client) {
+		call->ep->rmtsent++;
 		dvs_held_reply(c, req, call->send_buf, call->send_len);
 		return;
 	}
@@ -148,47 +128,66 @@ static void answer(struct dvs_core *c, struct dvs_call *call, struct dvs_req *re
 	client->peer = call->ep->addr;
 	client->kind = DVS_KIND_REPLY;
 	c->stats.local_messages++;
+	call->ep->lclsent++;
 	dvs_call_finish(c, client, DVS_OK);
+}
+
+static dvs_s32 check_begin(const struct dvs_core *c, const struct dvs_ep *ep,
+			   struct dvs_addr dst, dvs_u32 may)
+{
+	dvs_s32 result = dvs_check_caller(c, ep, may);
+
+	return result ? result : dvs_check_destination(c, ep, dst);
 }
 
 int dvs_send(struct dvs_core *c, struct dvs_call *call, struct dvs_ep *ep,
 	     struct dvs_addr dst, dvs_u32 flags, dvs_u64 now)
 {
-	dvs_s32 result = check_send(c, ep, dst, call);
-	struct dvs_req *open;
+	dvs_s32 result = check_begin(c, ep, dst, DVS_MAY_SEND);
+	struct dvs_req *open = result ? (void *)0 : dvs_queue_open(ep, dst.nr, dst.gen, 0);
 
+	if (!result && !open)
+		result = dvs_check_ipc_to(c, ep, dst.nr);
+	if (!result)
+		result = dvs_check_size(call);
 	if (result)
 		return result;
 	dvs_call_begin(c, call, ep, DVS_CALL_SEND, flags, now);
-	open = dvs_queue_open(ep, dst.nr, dst.gen, 0);
 	if (open) {
 		answer(c, call, open);
 		dvs_call_finish(c, call, DVS_OK);
 	} else {
-		send_to(c, call, dst, 0);
+		dvs_call_send(c, call, dst, 0);
 	}
-	return finish_start(c, call);
+	return dvs_call_end_start(c, call);
 }
 
 int dvs_sendrec(struct dvs_core *c, struct dvs_call *call, struct dvs_ep *ep,
 		struct dvs_addr dst, dvs_u32 flags, dvs_u64 now)
 {
-	dvs_s32 result = check_send(c, ep, dst, call);
+	dvs_s32 result = check_begin(c, ep, dst, DVS_MAY_SENDREC);
 
+	if (!result)
+		result = dvs_check_ipc_to(c, ep, dst.nr);
+	if (!result)
+		result = dvs_check_size(call);
 	if (result)
 		return result;
 	dvs_call_begin(c, call, ep, DVS_CALL_SENDREC, flags, now);
-	send_to(c, call, dst, 1);
-	return finish_start(c, call);
+	dvs_call_send(c, call, dst, 1);
+	return dvs_call_end_start(c, call);
 }
 
 int dvs_reply(struct dvs_core *c, struct dvs_call *call, struct dvs_ep *ep,
 	      struct dvs_addr dst, dvs_u64 token, dvs_u64 now)
 {
-	dvs_s32 result = check_send(c, ep, dst, call);
+	dvs_s32 result = check_begin(c, ep, dst, DVS_MAY_REPLY);
 	struct dvs_req *open;
 	struct dvs_ep *local;
 
+	/* Not whom it may send to: it answers. */
+	if (!result)
+		result = dvs_check_size(call);
 	if (result)
 		return result;
 	dvs_call_begin(c, call, ep, DVS_CALL_REPLY, 0, now);
@@ -206,48 +205,39 @@ int dvs_reply(struct dvs_core *c, struct dvs_call *call, struct dvs_ep *ep,
 		if (result)
 			dvs_call_finish(c, call, result);
 	}
-	return finish_start(c, call);
+	return dvs_call_end_start(c, call);
 }
 
-int dvs_notify(struct dvs_core *c, struct dvs_call *call, struct dvs_ep *ep,
-	       struct dvs_addr dst, dvs_u64 now)
+static dvs_s32 check_receive(const struct dvs_core *c, const struct dvs_ep *ep,
+			     struct dvs_addr from, dvs_u32 flags)
 {
-	dvs_s32 result = check_caller(c, ep);
-	struct dvs_ep *local;
+	int requests = flags & DVS_CALL_REQUESTS;
+	dvs_s32 result = dvs_check_caller(c, ep, requests ? DVS_MAY_RCVRQST : DVS_MAY_RECEIVE);
 
-	if (!result)
-		result = check_destination(c, ep, dst);
-	if (result)
-		return result;
-	dvs_call_begin(c, call, ep, DVS_CALL_NOTIFY, 0, now);
-	local = dvs_ep_lookup(c, dst.nr, DVS_EP_BOUND);
-	if (!local) {
-		result = dvs_op_start(c, call, dst, DVS_K_NTF, 0);
-		if (result)
-			dvs_call_finish(c, call, result);
-	} else if (dst.gen && dst.gen != local->addr.gen) {
-		dvs_call_finish(c, call, DVS_EENDPOINT);
-	} else {
-		dvs_queue_notify_local(c, ep, local);
-		dvs_call_finish(c, call, DVS_OK);
-	}
-	return finish_start(c, call);
+	if (!result && requests && !dvs_number_system(c, ep->addr.nr))
+		result = DVS_EBADCALL;
+	if (!result && from.nr != DVS_ANY)
+		result = dvs_check_destination(c, ep, from);
+	return result;
 }
 
 int dvs_receive(struct dvs_core *c, struct dvs_call *call, struct dvs_ep *ep,
 		struct dvs_addr from, dvs_u32 flags, dvs_u64 now)
 {
-	dvs_s32 result = check_caller(c, ep);
+	dvs_s32 result = check_receive(c, ep, from, flags);
 	struct dvs_ep *local;
 
-	if (!result && from.nr != DVS_ANY)
-		result = check_destination(c, ep, from);
 	if (result)
 		return result;
 	dvs_call_begin(c, call, ep, DVS_CALL_RECEIVE, flags, now);
 	call->filter = from;
+	if (from.nr == DVS_ANY && ep->woken) {
+		ep->woken = 0;
+		dvs_call_finish(c, call, DVS_EWOKENUP);
+		return dvs_call_end_start(c, call);
+	}
 	if (dvs_queue_take(c, ep, call))
-		return finish_start(c, call);
+		return dvs_call_end_start(c, call);
 	if (flags & DVS_CALL_NOWAIT)
 		result = DVS_EAGAIN;
 	else if (from.nr != DVS_ANY) {
@@ -259,7 +249,7 @@ int dvs_receive(struct dvs_core *c, struct dvs_call *call, struct dvs_ep *ep,
 	}
 	if (result)
 		dvs_call_finish(c, call, result);
-	return finish_start(c, call);
+	return dvs_call_end_start(c, call);
 }
 
 int dvs_call_cancel(struct dvs_core *c, struct dvs_call *call, dvs_s32 why, dvs_u64 now)
@@ -269,11 +259,17 @@ int dvs_call_cancel(struct dvs_core *c, struct dvs_call *call, dvs_s32 why, dvs_
 	c->now = now;
 	if (call->state == DVS_CALL_DONE)
 		return call->result;
+	if (call->state == DVS_CALL_LEAVING)
+		return DVS_PENDING;
 	if (call->operation)
 		result = dvs_op_cancel(c, call->operation, why);
+	else if (call->copying)
+		result = dvs_copy_cancel(c, call, why);
 	if (result != DVS_PENDING) {
 		call->state = DVS_CALL_STARTING; /* its caller is here: no wake */
-		dvs_call_finish(c, call, why);
+		dvs_call_finish(c, call, result);
+		if (call->state == DVS_CALL_LEAVING)
+			result = DVS_PENDING;
 	}
 	dvs_core_flush(c);
 	return result;
@@ -286,9 +282,16 @@ int dvs_call_abandon(struct dvs_core *c, struct dvs_call *call, dvs_u64 now)
 	c->now = now;
 	if (call->state == DVS_CALL_DONE)
 		return call->result;
-	if (call->operation)
+	if (call->state == DVS_CALL_LEAVING)
+		result = call->result;
+	else if (call->operation)
 		result = dvs_op_abandon(c, call->operation);
+	else if (call->copying && call->copying->why)
+		result = call->copying->why;
 	call->state = DVS_CALL_STARTING; /* its caller is here: no wake */
+	if (call->copying)
+		dvs_copy_drop(c, call);
+	dvs_party_abandon(c, call);
 	dvs_call_finish(c, call, result);
 	return result;
 }

@@ -43,6 +43,7 @@ struct dvs_dest *dvs_dest_get(struct dvs_core *c, dvs_s32 nr)
 	d->used = 1;
 	d->known = 0;
 	d->watch = DVS_WATCH_NONE;
+	d->told = 0;
 	d->addr.nr = nr;
 	d->addr.gen = 0;
 	d->chan = (void *)0;
@@ -66,10 +67,18 @@ void dvs_dest_look_up(struct dvs_core *c, struct dvs_dest *d)
 		dvs_dest_ask(c, d);
 }
 
+/* That the far endpoint is over fails who wants to hear of it, and is what others wait for. */
+static void end_watch(struct dvs_core *c, struct dvs_call *call, dvs_s32 result)
+{
+	int over = result == DVS_ESRCDIED || result == DVS_EENDPOINT;
+
+	dvs_call_finish(c, call, over && call->what == DVS_CALL_AWAIT_UNBIND ? DVS_OK : result);
+}
+
 static void fail_watchers(struct dvs_core *c, struct dvs_dest *d, dvs_s32 result)
 {
 	while (!dvs_list_empty(&d->watchers))
-		dvs_call_finish(c, dvs_entry(d->watchers.next, struct dvs_call, wait), result);
+		end_watch(c, dvs_entry(d->watchers.next, struct dvs_call, wait), result);
 }
 
 /* Fails those who wait for this generation, or for all others. */
@@ -82,7 +91,20 @@ static void fail_some(struct dvs_core *c, struct dvs_dest *d, struct dvs_addr ad
 		struct dvs_call *call = dvs_entry(p, struct dvs_call, wait);
 
 		if (dvs_matches(call->filter, addr) == matching)
-			dvs_call_finish(c, call, result);
+			end_watch(c, call, result);
+	}
+}
+
+/* Who waits for the end of whichever is bound waits for the end of this one from now on. */
+static void pin(struct dvs_dest *d)
+{
+	struct dvs_list *p;
+
+	dvs_for_each(p, &d->watchers) {
+		struct dvs_call *call = dvs_entry(p, struct dvs_call, wait);
+
+		if (call->what == DVS_CALL_AWAIT_UNBIND && !call->filter.gen)
+			call->filter.gen = d->addr.gen;
 	}
 }
 
@@ -90,8 +112,26 @@ void dvs_dest_forget(struct dvs_dest *d)
 {
 	d->known = 0;
 	d->watch = DVS_WATCH_NONE;
+	d->told = 0;
 	d->chan = (void *)0;
 	dvs_list_del(&d->out.link);
+}
+
+void dvs_dest_told(struct dvs_core *c, const struct dvs_chan *ch, struct dvs_addr addr)
+{
+	struct dvs_dest *d = find(c, addr.nr);
+
+	if (d && d->known && d->chan == ch && d->addr.gen == addr.gen)
+		d->told = 1;
+}
+
+void dvs_dest_doubt(struct dvs_core *c, const struct dvs_chan *ch)
+{
+	dvs_u32 i;
+
+	for (i = 0; i < c->limits.destinations; i++)
+		if (c->dest[i].chan == ch)
+			c->dest[i].told = 0;
 }
 
 /* The life that was known is over: who waits for another one looks again. */
@@ -120,6 +160,7 @@ void dvs_dest_fill_watch(struct dvs_core *c, struct dvs_dest *d, struct dvs_fram
 	f->dst_gen = d->addr.gen;
 	f->op = DVS_OP_WATCH | d->index;
 	d->watch = DVS_WATCH_SENT;
+	d->told = 1;
 }
 
 int dvs_dest_watch(struct dvs_core *c, struct dvs_call *call)
@@ -148,11 +189,13 @@ static void fail_all(struct dvs_core *c, struct dvs_dest *d, dvs_s32 ops, dvs_s3
 static void found_here(struct dvs_core *c, struct dvs_dest *d)
 {
 	struct dvs_ep *local = dvs_ep_lookup(c, d->addr.nr, DVS_EP_BOUND);
+	struct dvs_list *p, *tmp;
 
 	if (local) {
 		fail_some(c, d, local->addr, 0, DVS_EENDPOINT);
-		while (!dvs_list_empty(&d->watchers))
-			dvs_list_del(d->watchers.next);
+		dvs_for_each_safe(p, tmp, &d->watchers)
+			if (dvs_entry(p, struct dvs_call, wait)->what == DVS_CALL_RECEIVE)
+				dvs_list_del(p);
 	}
 	fail_watchers(c, d, DVS_ESRCDIED);
 	while (!dvs_list_empty(&d->ops))
@@ -171,6 +214,7 @@ static void found_at(struct dvs_core *c, struct dvs_dest *d, struct dvs_chan *ch
 	d->addr.gen = gen;
 	d->missed = (void *)0;
 	fail_some(c, d, d->addr, 0, DVS_EENDPOINT);
+	pin(d);
 	/* Where it said that the endpoint is not, the directory still has it: it is dying. */
 	if (missed)
 		fail_watchers(c, d, DVS_ESRCDIED);
@@ -205,6 +249,8 @@ void dvs_dest_found(struct dvs_core *c, const struct dvs_frame *f)
 	if (!d || d->ctl == DVS_CTL_IDLE || d->nonce != f->op)
 		return;
 	d->ctl = DVS_CTL_IDLE;
+	if (result || vm == c->id.vm)
+		dvs_dest_forget(d);
 	if (dvs_list_empty(&d->ops) && dvs_list_empty(&d->watchers))
 		return; /* a channel is not opened for nobody */
 	if (result)
@@ -283,4 +329,13 @@ void dvs_dest_forget_peer(struct dvs_core *c, struct dvs_chan *ch, dvs_s32 resul
 		if (d->used && d->known && d->chan == ch)
 			lose(c, d, result);
 	}
+}
+
+void dvs_dest_device_gone(struct dvs_core *c)
+{
+	dvs_u32 i;
+
+	for (i = 0; i < c->limits.destinations; i++)
+		if (c->dest[i].used)
+			fail_all(c, &c->dest[i], DVS_ENOTCONN, DVS_ENOTCONN);
 }

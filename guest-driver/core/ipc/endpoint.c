@@ -65,9 +65,15 @@ static struct dvs_ep *allocate(struct dvs_core *c, dvs_s32 nr)
 	ep->state = DVS_EP_BINDING;
 	ep->ctl = DVS_CTL_IDLE;
 	ep->released = 0;
+	ep->woken = 0;
+	ep->lclsent = 0;
+	ep->rmtsent = 0;
+	ep->lclcopy = 0;
+	ep->rmtcopy = 0;
 	ep->owner = (void *)0;
 	ep->peers = 0;
 	ep->nonce = ++c->next_nonce;
+	dvs_privileges_default(c, ep);
 	dvs_list_push(&c->ep_hash[dvs_bucket(nr)], &ep->hash);
 	c->stats.endpoints++;
 	return ep;
@@ -82,6 +88,12 @@ void dvs_ep_ask(struct dvs_core *c, struct dvs_ep *ep)
 		.gen = ep->addr.gen,
 	};
 
+	if (ep->state == DVS_EP_BOUND) {
+		r.op = DVS_CTL_PRIVILEGE;
+		r.calls = ep->wanted.calls;
+		r.ipc_to = ep->wanted.ipc_to;
+		r.level = ep->wanted.level;
+	}
 	dvs_control_ask(c, &ep->ctl, &r);
 }
 
@@ -146,6 +158,8 @@ void dvs_ep_bound(struct dvs_core *c, const struct dvs_frame *f)
 		call = dvs_entry(ep->binders.next, struct dvs_call, link);
 	if (f->result) {
 		dvs_held_reject_all(c, ep);
+		/* Who sent here early has heard that it is not here: nobody is to be told more. */
+		ep->peers = 0;
 		/*
 		 * It may have been asked twice and be granted the second time:
 		 * whatever comes of it is given back.
@@ -191,13 +205,10 @@ static void fail_local_receivers(struct dvs_core *c, struct dvs_addr dead)
 	}
 }
 
-static void clear_local_notes(struct dvs_core *c, const struct dvs_ep *dead)
+static void end_leavers(struct dvs_core *c, struct dvs_ep *ep, dvs_s32 result)
 {
-	dvs_u64 bit = 1ull << (dead->index % 64);
-	dvs_u32 i;
-
-	for (i = 0; i < c->limits.endpoints; i++)
-		c->ep[i].local_notes[dead->index / 64] &= ~bit;
+	while (!dvs_list_empty(&ep->leavers))
+		dvs_call_finish(c, dvs_entry(ep->leavers.next, struct dvs_call, wait), result);
 }
 
 static void announce_death(struct dvs_core *c, const struct dvs_ep *ep)
@@ -206,7 +217,9 @@ static void announce_death(struct dvs_core *c, const struct dvs_ep *ep)
 
 	for (i = 0; i < c->channels.count; i++)
 		if (ep->peers & 1ull << i) {
-			dvs_chan_forget(&c->channels, &c->channels.chan[i], ep->addr);
+			dvs_chan_forget(&c->channels, &c->channels.chan[i], ep->addr,
+					(void *)0, (void *)0);
+			dvs_dest_doubt(c, &c->channels.chan[i]);
 			c->channels.chan[i].died_scan = 1;
 		}
 }
@@ -216,12 +229,16 @@ void dvs_ep_stop(struct dvs_core *c, struct dvs_ep *ep)
 	dvs_s32 result = c->stopped ? DVS_ENOTCONN : DVS_ENOTBIND;
 
 	ep->state = DVS_EP_OVER;
+	dvs_party_stop(c, ep);
+	dvs_loan_stop(c, ep);
 	fail_calls(c, &ep->senders, result);
 	fail_calls(c, &ep->receivers, result);
+	fail_calls(c, &ep->setters, result);
 	dvs_op_source_died(c, ep);
 	dvs_queue_fail_all(c, ep);
 	fail_local_receivers(c, ep->addr);
-	clear_local_notes(c, ep);
+	end_leavers(c, ep, c->stopped ? DVS_ENOTCONN : DVS_OK);
+	dvs_note_clear(c, ep);
 }
 
 void dvs_unbind(struct dvs_core *c, struct dvs_ep *ep, dvs_u64 now)
@@ -242,9 +259,12 @@ void dvs_unbind(struct dvs_core *c, struct dvs_ep *ep, dvs_u64 now)
 
 void dvs_ep_device_gone(struct dvs_core *c, struct dvs_ep *ep)
 {
+	dvs_loan_stop(c, ep);
 	fail_calls(c, &ep->binders, DVS_ENOTCONN);
 	fail_calls(c, &ep->senders, DVS_ENOTCONN);
 	fail_calls(c, &ep->receivers, DVS_ENOTCONN);
+	fail_calls(c, &ep->setters, DVS_ENOTCONN);
+	end_leavers(c, ep, DVS_ENOTCONN);
 	if (ep->state == DVS_EP_BINDING) {
 		dvs_held_reject_all(c, ep);
 		release(c, ep);
@@ -322,6 +342,8 @@ int dvs_ep_refused(struct dvs_core *c, dvs_u64 nonce, dvs_s32 result)
 			dvs_ep_bound(c, &f);
 		else if (ep->state == DVS_EP_OVER)
 			dvs_ep_unbound(c, &f);
+		else
+			dvs_privileges_result(c, &f);
 		return 1;
 	}
 	return 0;

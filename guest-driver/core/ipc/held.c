@@ -7,8 +7,8 @@ static struct dvs_held *held(struct dvs_req *req)
 	return dvs_entry(req, struct dvs_held, req);
 }
 
-static struct dvs_held *store(struct dvs_core *c, struct dvs_chan *ch,
-			      const struct dvs_frame *f, const void *payload)
+struct dvs_held *dvs_held_store(struct dvs_core *c, struct dvs_chan *ch,
+				const struct dvs_frame *f, const void *payload)
 {
 	struct dvs_held *h;
 
@@ -29,6 +29,7 @@ static struct dvs_held *store(struct dvs_core *c, struct dvs_chan *ch,
 	h->req.call = (void *)0;
 	h->req.chan = ch;
 	h->req.op = f->op;
+	h->req.token = f->arg;
 	h->req.src.nr = f->src_ep;
 	h->req.src.gen = f->src_gen;
 	h->req.data = h->payload;
@@ -36,6 +37,9 @@ static struct dvs_held *store(struct dvs_core *c, struct dvs_chan *ch,
 	h->want.nr = f->dst_ep;
 	h->want.gen = f->dst_gen;
 	h->answer = 0;
+	h->req.kind = DVS_KIND_NONE;
+	h->party = (void *)0;
+	h->fetch = 0;
 	return h;
 }
 
@@ -44,6 +48,12 @@ void dvs_held_free(struct dvs_core *c, struct dvs_req *req)
 	struct dvs_held *h = held(req);
 	struct dvs_chan *ch = req->chan;
 
+	if (h->party) {
+		/* Nobody waits for how the copy ends. */
+		h->party->held = (void *)0;
+		dvs_party_close(c, h->party, DVS_EINTR);
+		h->party = (void *)0;
+	}
 	dvs_list_del(&req->link);
 	dvs_list_del(&h->out.link);
 	dvs_list_del(&h->link);
@@ -74,6 +84,17 @@ void dvs_held_reply(struct dvs_core *c, struct dvs_req *req, const void *data, d
 	dvs_held_answer(c, req, DVS_K_RPL, DVS_OK);
 }
 
+void dvs_held_redirect(struct dvs_core *c, struct dvs_req *req, struct dvs_addr dst,
+		       const void *data, dvs_u32 len)
+{
+	struct dvs_held *h = held(req);
+
+	dvs_copy(h->payload, data, len);
+	req->len = len;
+	h->want = dst;
+	dvs_held_answer(c, req, DVS_K_REDIRECT, DVS_OK);
+}
+
 void dvs_held_fill(struct dvs_core *c, struct dvs_chan *ch, struct dvs_held *h,
 		   struct dvs_frame *f, void *payload)
 {
@@ -85,7 +106,7 @@ void dvs_held_fill(struct dvs_core *c, struct dvs_chan *ch, struct dvs_held *h,
 	f->src_gen = h->want.gen;
 	f->dst_ep = h->req.src.nr;
 	f->dst_gen = h->req.src.gen;
-	if (h->answer == DVS_K_RPL) {
+	if (h->answer == DVS_K_RPL || h->answer == DVS_K_REDIRECT) {
 		f->len = h->req.len;
 		__builtin_memcpy(payload, h->payload, h->req.len);
 	}
@@ -94,22 +115,25 @@ void dvs_held_fill(struct dvs_core *c, struct dvs_chan *ch, struct dvs_held *h,
 
 static void not_here(struct dvs_core *c, struct dvs_held *h)
 {
+	/* This notification is lost: the news of the death may have been on its way. The next is not. */
 	if (h->req.kind == DVS_KIND_NOTIFY)
-		dvs_held_free(c, &h->req);
+		dvs_held_answer(c, &h->req, DVS_K_DIED, DVS_OK);
 	else
 		dvs_held_answer(c, &h->req, DVS_K_NOTHERE, DVS_OK);
 }
 
-/* One bit per source: a further notification changes nothing while one is waiting. */
+/* One bit per source: a further notification changes the value at most while one is waiting. */
 static int already_noted(const struct dvs_ep *ep, const struct dvs_req *req)
 {
 	struct dvs_list *p;
 
 	dvs_for_each(p, &ep->notes) {
-		const struct dvs_req *other = dvs_entry(p, struct dvs_req, link);
+		struct dvs_req *other = dvs_entry(p, struct dvs_req, link);
 
-		if (other->src.nr == req->src.nr && other->src.gen == req->src.gen)
+		if (other->src.nr == req->src.nr && other->src.gen == req->src.gen) {
+			other->token = req->token;
 			return 1;
+		}
 	}
 	return 0;
 }
@@ -154,7 +178,7 @@ static dvs_u8 kind_of(const struct dvs_frame *f)
 void dvs_held_frame(struct dvs_core *c, struct dvs_chan *ch,
 		    const struct dvs_frame *f, const void *payload)
 {
-	struct dvs_held *h = store(c, ch, f, payload);
+	struct dvs_held *h = dvs_held_store(c, ch, f, payload);
 	struct dvs_ep *ep;
 
 	if (!h)
@@ -167,9 +191,12 @@ void dvs_held_frame(struct dvs_core *c, struct dvs_chan *ch,
 	}
 	/* The directory may have told others of a bind before its result got here. */
 	ep = dvs_ep_lookup(c, f->dst_ep, DVS_EP_BINDING);
-	if (!ep)
+	if (!ep) {
 		not_here(c, h);
-	else if (f->flags & DVS_F_NOWAIT)
+		return;
+	}
+	ep->peers |= 1ull << ch->index;
+	if (f->flags & DVS_F_NOWAIT)
 		dvs_held_answer(c, &h->req, DVS_K_FAILED, DVS_EAGAIN);
 	else
 		dvs_list_push(&ep->queue, &h->req.link);
@@ -207,9 +234,17 @@ void dvs_held_cancel(struct dvs_core *c, struct dvs_chan *ch, dvs_u64 op)
 
 		if (h->req.op != op || h->answer)
 			continue;
-		dvs_held_answer(c, &h->req, DVS_K_CANCELLED, DVS_OK);
+		if (h->fetch) {
+			dvs_held_free(c, &h->req);
+		} else if (h->party) {
+			h->party->cancelled = 1;
+			dvs_party_close(c, h->party, DVS_EINTR);
+		} else {
+			dvs_held_answer(c, &h->req, DVS_K_CANCELLED, DVS_OK);
+		}
 		return;
 	}
+	dvs_serve_unfetch(c, ch, op);
 }
 
 void dvs_held_sender_died(struct dvs_core *c, struct dvs_chan *ch, const struct dvs_addr *src)

@@ -27,6 +27,13 @@ enum dvs_ctl_state {
 	DVS_CTL_OVERDUE,	/* asked, and not answered since the timer's last tick */
 };
 
+/* Which requests are put on the control queue once more. */
+enum dvs_again {
+	DVS_AGAIN_UNASKED,	/* what found no room on the queue */
+	DVS_AGAIN_OVERDUE,	/* what has waited for a whole interval of the timer */
+	DVS_AGAIN_ALL,
+};
+
 struct dvs_ep {
 	struct dvs_core *core;
 	void *owner;
@@ -36,15 +43,44 @@ struct dvs_ep {
 	dvs_u8 state;
 	dvs_u8 ctl;
 	dvs_u8 released;	/* state OVER: the node has released the number */
+	dvs_u8 woken;		/* the next receive from any is over at once */
 	dvs_u64 nonce;
 	dvs_u64 peers;		/* channels whose VMs are to be told of its death */
+	dvs_u32 lclsent;	/* messages sent within the VM, and to others */
+	dvs_u32 rmtsent;
+	dvs_u32 lclcopy;	/* copies it took part in, likewise */
+	dvs_u32 rmtcopy;
+	struct dvs_privileges privileges;
+	struct dvs_privileges wanted;	/* what the node is asked to agree to */
+	struct dvs_list setters;	/* calls that set its privileges, the first one's is asked for */
 	struct dvs_list receivers;	/* calls */
 	struct dvs_list senders;	/* calls */
 	struct dvs_list binders;	/* calls that want this number next, or wait for it */
+	struct dvs_list leavers;	/* calls that wait for its end, by their member `wait` */
 	struct dvs_list notes;		/* far notifications: dvs_req */
 	struct dvs_list queue;		/* dvs_req not taken */
 	struct dvs_list open;		/* dvs_req taken, not answered */
-	dvs_u64 *local_notes;	/* a bit per endpoint of this VM */
+	struct dvs_list parties;	/* its sides of copies */
+	struct dvs_list loans;
+	dvs_u64 *local_notes;	/* a bit per endpoint of this VM, and one for the hardware */
+	struct dvs_list values;		/* dvs_value: of those bits that have one */
+};
+
+/* A number that is to be bound somewhere. One place for all who wait for it. */
+struct dvs_awaited {
+	dvs_u8 used;
+	dvs_u8 forget;		/* nobody waits any more: the node is to be told */
+	dvs_u8 ctl;
+	dvs_s32 nr;
+	dvs_u64 nonce;
+	struct dvs_list calls;	/* by their member `wait` */
+};
+
+/* The value of a notification of this VM that waits. */
+struct dvs_value {
+	struct dvs_list link;	/* at its endpoint, or free */
+	dvs_u32 source;		/* index of the source's bit */
+	dvs_s64 value;
 };
 
 /* A request of another VM, held here until its answer has its frame. */
@@ -55,12 +91,15 @@ struct dvs_held {
 	dvs_u8 answer;		/* DVS_K_* to be sent; 0: none yet */
 	dvs_s32 result;
 	struct dvs_addr want;	/* whom the sender meant */
-	dvs_u8 payload[DVS_MSG_PAYLOAD_MAX];
+	struct dvs_party *party;	/* COPY_IN, COPY_OUT: the side of the copy */
+	dvs_u8 fetch;		/* FETCH: waits for the request that it belongs to */
+	_Alignas(8) dvs_u8 payload[DVS_MSG_PAYLOAD_MAX];
 };
 
 enum dvs_op_state {
 	DVS_OP_FREE,
 	DVS_OP_LOOKUP,		/* waits for the location */
+	DVS_OP_PLACED,		/* of a copy: waits for the location of the other side */
 	DVS_OP_QUEUED,		/* waits for a credit or a slot */
 	DVS_OP_SENT,
 	DVS_OP_CANCELLING,
@@ -71,15 +110,17 @@ struct dvs_op {
 	struct dvs_list link;	/* in its channel, in its destination's waiters, or free */
 	struct dvs_out out;
 	dvs_u64 id;
-	dvs_u8 kind;		/* DVS_K_MSG, DVS_K_REQ, DVS_K_NTF; DVS_K_NOP: only asks whether dst lives */
+	dvs_u8 kind;		/* DVS_K_MSG, DVS_K_REQ, DVS_K_NTF; DVS_K_NOP: only asks where dst lives */
 	dvs_u8 flags;
 	dvs_u8 state;
 	dvs_u8 pinned;		/* dst.gen was looked up after the call began */
 	dvs_s32 why;		/* of a cancellation */
 	struct dvs_call *call;	/* NULL: the caller has gone */
+	struct dvs_copying *copy;	/* COPY_IN, COPY_OUT: what it is a part of; NULL: as call */
 	struct dvs_ep *ep;
 	struct dvs_addr dst;	/* gen: what it was resolved to, 0 before */
 	dvs_u32 want_gen;	/* what the caller asked for, 0: any */
+	dvs_u64 arg;		/* of a notification: its value */
 	struct dvs_chan *chan;
 	struct dvs_chan *missed;	/* where dst was not, by an answer from there */
 };
@@ -96,6 +137,7 @@ struct dvs_dest {
 	dvs_u8 known;
 	dvs_u8 ctl;
 	dvs_u8 watch;
+	dvs_u8 told;		/* its core was sent something for it, so that it will tell of its death */
 	dvs_u32 index;
 	struct dvs_list hash;
 	struct dvs_addr addr;
@@ -107,10 +149,100 @@ struct dvs_dest {
 	struct dvs_out out;
 };
 
+enum dvs_party_state {
+	DVS_PARTY_FREE,
+	DVS_PARTY_OPEN,
+	DVS_PARTY_OVER,		/* its copy is over; somebody may still be using its memory */
+};
+
+enum dvs_fetch_state {
+	DVS_FETCH_NONE,
+	DVS_FETCH_QUEUED,
+	DVS_FETCH_SENT,
+};
+
+/* One side of a copy that is in this VM. */
+struct dvs_party {
+	struct dvs_side side;
+	struct dvs_list link;		/* in its endpoint, or free */
+	struct dvs_list of_call;
+	struct dvs_list of_loan;
+	struct dvs_list of_chan;
+	struct dvs_list lingering;	/* frames on the queue refer to it */
+	struct dvs_bulk_out bulk;
+	struct dvs_out out;		/* FETCH, and then the CANCEL of it */
+	dvs_u8 state;
+	dvs_u8 opening;			/* the shell makes its memory ready */
+	dvs_u8 ready;			/* it has: to be closed */
+	dvs_u8 running;			/* the shell copies from or to its twin */
+	dvs_u8 cancelled;		/* by the requester */
+	dvs_u8 fetch;
+	dvs_u8 sends;			/* its data is queued */
+	dvs_u32 busy;			/* pieces that are just being copied */
+	dvs_u32 moved;			/* bytes sent, or arrived */
+	dvs_u32 unacked;		/* frames sent that have not arrived */
+	dvs_s32 result;
+	dvs_u64 fetch_op;		/* id of the FETCH, in the destination's VM */
+	struct dvs_copy_side what;
+	struct dvs_copying *copying;	/* of the requester, if it is in this VM */
+	struct dvs_held *held;		/* its request, if it is not */
+	struct dvs_chan *requester;	/* its VM, if it is not */
+	struct dvs_chan *chan;		/* where data goes to or comes from, once that is known */
+	struct dvs_loan *loan;
+};
+
+/* Memory of an endpoint that another one may use: a grant. */
+struct dvs_loan {
+	struct dvs_list link;		/* in its endpoint, or free */
+	struct dvs_ep *ep;
+	dvs_u64 id;
+	struct dvs_addr to;
+	dvs_u32 rights;
+	dvs_u8 revoked;
+	dvs_u64 bytes;
+	void *region;
+	struct dvs_list parties;
+};
+
+enum dvs_share_state {
+	DVS_SHARE_LOCATING,
+	DVS_SHARE_FOUND,
+	DVS_SHARE_ASKED,	/* its core has to answer */
+	DVS_SHARE_OVER,
+};
+
+/* What the requester knows of one side. */
+struct dvs_share {
+	dvs_u8 state;
+	struct dvs_addr at;
+	struct dvs_chan *chan;		/* NULL: in this VM */
+	struct dvs_op *op;
+	struct dvs_party *party;
+};
+
+#define DVS_SOURCE		0
+#define DVS_DESTINATION		1
+
+/* A copy that an endpoint of this VM has asked for. */
+struct dvs_copying {
+	struct dvs_list link;		/* free */
+	struct dvs_call *call;
+	struct dvs_ep *ep;
+	dvs_u64 id;
+	dvs_s32 result;			/* first failure */
+	dvs_s32 why;			/* the caller wants to leave */
+	dvs_u8 moved;			/* it failed since a location was not so any more */
+	dvs_u8 attempts;
+	dvs_u8 deciding;		/* whoever changes a share finds out later what follows */
+	struct dvs_copy_request request;
+	struct dvs_share share[2];
+};
+
 /* States of a call. */
 enum dvs_call_state {
 	DVS_CALL_STARTING,
 	DVS_CALL_WAITING,
+	DVS_CALL_LEAVING,	/* has its result, and waits until nobody touches its memory */
 	DVS_CALL_DONE,
 };
 
@@ -121,6 +253,13 @@ enum dvs_call_what {
 	DVS_CALL_RECEIVE,
 	DVS_CALL_REPLY,
 	DVS_CALL_NOTIFY,
+	DVS_CALL_PRIVILEGE,
+	DVS_CALL_RELAY,
+	DVS_CALL_WAKEUP,
+	DVS_CALL_AWAIT_BIND,
+	DVS_CALL_AWAIT_UNBIND,
+	DVS_CALL_STATE,
+	DVS_CALL_COPY,
 };
 
 /* Marks of struct dvs_out: which object it sits in, and what it says. */
@@ -129,6 +268,8 @@ enum dvs_out_type {
 	DVS_OUT_CANCEL,
 	DVS_OUT_HELD,
 	DVS_OUT_WATCH,
+	DVS_OUT_FETCH,
+	DVS_OUT_UNFETCH,
 };
 
 struct dvs_core {
@@ -143,6 +284,9 @@ struct dvs_core {
 	dvs_u64 next_token;
 	dvs_u64 control_at;	/* backstop of control requests */
 	dvs_u64 control_ns;
+	dvs_u64 tell_nonce;	/* the node asked for the state of the endpoints */
+	dvs_u64 tell_from;
+	dvs_u8 tell_wanted;	/* and has no answer yet */
 	dvs_u8 stopped;
 	dvs_u8 control_full;
 	dvs_u32 note_words;
@@ -151,8 +295,17 @@ struct dvs_core {
 	struct dvs_ep *ep;
 	struct dvs_dest *dest;
 	struct dvs_op *op;
+	struct dvs_awaited *awaited;	/* as many as there may be endpoints */
+	struct dvs_copying *copying;
+	struct dvs_party *party;
+	struct dvs_loan *loan;
 	struct dvs_list free_ops;
 	struct dvs_list free_held;
+	struct dvs_list free_values;
+	struct dvs_list free_copyings;
+	struct dvs_list free_parties;
+	struct dvs_list free_loans;
+	struct dvs_list lingering;	/* parties */
 	struct dvs_list ep_hash[DVS_BUCKETS];
 	struct dvs_list dest_hash[DVS_BUCKETS];
 };
@@ -170,10 +323,54 @@ void dvs_call_begin(struct dvs_core *c, struct dvs_call *call, struct dvs_ep *ep
 		    dvs_u8 what, dvs_u32 flags, dvs_u64 now);
 /* Ends a call: wakes it unless it is still being started. */
 void dvs_call_finish(struct dvs_core *c, struct dvs_call *call, dvs_s32 result);
+/* Delivers to the destination, wherever it is. */
+void dvs_call_send(struct dvs_core *c, struct dvs_call *call, struct dvs_addr dst, int request);
 /* Its result if it is done by now, else DVS_PENDING. */
 int dvs_call_started(struct dvs_call *call);
+/* Tells the peers of deaths that the call brought, then as dvs_call_started. */
+int dvs_call_end_start(struct dvs_core *c, struct dvs_call *call);
+
+/* Would this call, which has to wait at dst, never end? */
+int dvs_call_closes_cycle(const struct dvs_core *c, const struct dvs_call *call,
+			  const struct dvs_ep *dst);
+
+/* ---- state.c ---- */
+/* The node asks for the state of the endpoints. */
+void dvs_state_asked(struct dvs_core *c, const struct dvs_frame *f);
+/* Answers it if that is still to be done and there is room. */
+void dvs_state_tell(struct dvs_core *c);
+
+/* ---- relay.c ---- */
+/* The other VM's server has handed the request on: the call goes there. */
+void dvs_relay_redirected(struct dvs_core *c, struct dvs_call *call, const struct dvs_frame *f,
+			  const void *payload);
+
+/* ---- await.c ---- */
+/* Puts the question, or that it is not wanted any more, on the control queue, also once more. */
+void dvs_await_ask(struct dvs_core *c, struct dvs_awaited *a);
+/* 0: the answer is to no question of these. */
+int dvs_await_found(struct dvs_core *c, const struct dvs_frame *f);
+int dvs_await_refused(struct dvs_core *c, dvs_u64 nonce, dvs_s32 result);
+/* A call has ended, maybe the last that waited. */
+void dvs_await_left(struct dvs_core *c, const struct dvs_call *call);
+void dvs_await_device_gone(struct dvs_core *c);
+
+/* ---- check.c: what a call may, in the reference's order; 0 or the call's result ---- */
 /* Is this a number that can be addressed? */
 int dvs_number_valid(const struct dvs_core *c, dvs_s32 nr);
+/* Is it one of the system's: a task or a server? */
+int dvs_number_system(const struct dvs_core *c, dvs_s32 nr);
+dvs_s32 dvs_check_caller(const struct dvs_core *c, const struct dvs_ep *ep, dvs_u32 may);
+dvs_s32 dvs_check_destination(const struct dvs_core *c, const struct dvs_ep *ep,
+			      struct dvs_addr dst);
+/* May it send there? */
+dvs_s32 dvs_check_ipc_to(const struct dvs_core *c, const struct dvs_ep *ep, dvs_s32 nr);
+dvs_s32 dvs_check_size(const struct dvs_call *call);
+
+/* ---- privilege.c ---- */
+/* What an endpoint may from its bind on. */
+void dvs_privileges_default(const struct dvs_core *c, struct dvs_ep *ep);
+void dvs_privileges_result(struct dvs_core *c, const struct dvs_frame *f);
 
 /* ---- endpoint.c ---- */
 struct dvs_ep *dvs_ep_lookup(struct dvs_core *c, dvs_s32 nr, int state);
@@ -190,6 +387,83 @@ int dvs_ep_refused(struct dvs_core *c, dvs_u64 nonce, dvs_s32 result);
 /* Ends everything that an endpoint takes part in, in this VM and towards others. */
 void dvs_ep_stop(struct dvs_core *c, struct dvs_ep *ep);
 
+/* ---- copy.c: the requester of a copy ---- */
+void dvs_copy_init(struct dvs_core *c);
+/* A side is in this VM, or in that of the channel. */
+void dvs_copy_found(struct dvs_core *c, struct dvs_copying *cp, int which,
+		    struct dvs_addr at, struct dvs_chan *chan);
+/* What the core of a side has to know. */
+void dvs_copy_fill(struct dvs_core *c, const struct dvs_copying *cp, int which, void *payload);
+/* A side is over. */
+void dvs_copy_share_over(struct dvs_core *c, struct dvs_copying *cp, int which, dvs_s32 result);
+/* The caller wants to leave. Returns as dvs_call_cancel. */
+int dvs_copy_cancel(struct dvs_core *c, struct dvs_call *call, dvs_s32 why);
+/* The caller has left. */
+void dvs_copy_drop(struct dvs_core *c, struct dvs_call *call);
+
+/* ---- party.c: the sides in this VM ---- */
+void dvs_party_init(struct dvs_core *c);
+/* Who asks for a side, and for which. */
+struct dvs_party_order {
+	struct dvs_ep *ep;
+	struct dvs_addr requester;
+	struct dvs_chan *chan;		/* of the requester; NULL: in this VM */
+	struct dvs_call *own;		/* the requester's call, if the side is its own memory */
+	int writes;
+	struct dvs_copy_side what;
+};
+/* Is it allowed now? Makes the side, which nobody uses yet. */
+dvs_s32 dvs_party_make(struct dvs_core *c, const struct dvs_party_order *order,
+		       struct dvs_party **made);
+/* Has its memory made ready. */
+void dvs_party_start(struct dvs_core *c, struct dvs_party *p);
+void dvs_party_close(struct dvs_core *c, struct dvs_party *p, dvs_s32 result);
+/* A piece of it has been copied: who waits for that goes on. */
+void dvs_party_rest(struct dvs_core *c, struct dvs_party *p);
+/* Gives its place back if nobody uses it any more. */
+void dvs_party_settle(struct dvs_core *c, struct dvs_party *p);
+/* Counts a side to a channel that it depends on; 0: the peer has too many. */
+int dvs_party_depend(struct dvs_core *c, struct dvs_chan *ch);
+/* The call has ended. 0: somebody still touches its memory. */
+int dvs_party_leave(struct dvs_core *c, struct dvs_call *call);
+/* The call ends whatever is being touched. */
+void dvs_party_abandon(struct dvs_core *c, struct dvs_call *call);
+/* The endpoint is over. */
+void dvs_party_stop(struct dvs_core *c, struct dvs_ep *ep);
+void dvs_party_device_gone(struct dvs_core *c);
+void dvs_party_peer_gone(struct dvs_core *c, struct dvs_chan *ch);
+void dvs_party_peer_refused(struct dvs_core *c, struct dvs_chan *ch);
+/* Queues have room: some may not be referred to any more. */
+void dvs_party_room(struct dvs_core *c);
+
+/* ---- carry.c: data from side to side ---- */
+/* Sends, as soon as the memory is ready and the destination is known. */
+void dvs_party_send(struct dvs_core *c, struct dvs_party *p);
+void dvs_party_fill(struct dvs_core *c, struct dvs_party *p, struct dvs_frame *f, void *payload);
+int dvs_party_bulk_fill(struct dvs_core *c, struct dvs_party *p, struct dvs_frame *f);
+void dvs_party_bulk_acked(struct dvs_core *c, struct dvs_party *p);
+/* Data has come; the place for it, or NULL. */
+struct dvs_party *dvs_party_data(struct dvs_core *c, struct dvs_chan *ch,
+				 const struct dvs_frame *f);
+
+/* ---- serve.c: copies that other VMs ask for ---- */
+void dvs_serve_copy(struct dvs_core *c, struct dvs_chan *ch, const struct dvs_frame *f,
+		    const void *payload);
+void dvs_serve_fetch(struct dvs_core *c, struct dvs_chan *ch, const struct dvs_frame *f,
+		     const void *payload);
+/* Looks for the FETCH that this source waits for. */
+void dvs_serve_source(struct dvs_core *c, struct dvs_party *p);
+/* The destination does not want the data any more. */
+void dvs_serve_unfetch(struct dvs_core *c, struct dvs_chan *ch, dvs_u64 op);
+
+/* ---- grant.c ---- */
+void dvs_loan_init(struct dvs_core *c);
+/* The grant that covers this use of the endpoint's memory, or NULL. */
+struct dvs_loan *dvs_loan_find(struct dvs_core *c, const struct dvs_party_order *order);
+void dvs_loan_left(struct dvs_core *c, struct dvs_loan *l);
+/* The endpoint is over. */
+void dvs_loan_stop(struct dvs_core *c, struct dvs_ep *ep);
+
 /* ---- queue.c: messages at an endpoint of this VM ---- */
 /* Hands the message to a waiting receiver. 0: nobody waits for it. */
 int dvs_queue_deliver(struct dvs_core *c, struct dvs_ep *dst, struct dvs_req *req);
@@ -197,16 +471,31 @@ void dvs_queue_add(struct dvs_core *c, struct dvs_ep *dst, struct dvs_req *req);
 /* Serves a receiving call from what waits at its endpoint. 0: nothing fits. */
 int dvs_queue_take(struct dvs_core *c, struct dvs_ep *ep, struct dvs_call *call);
 struct dvs_req *dvs_queue_open(struct dvs_ep *ep, dvs_s32 nr, dvs_u32 gen, dvs_u64 token);
-void dvs_queue_notify_local(struct dvs_core *c, struct dvs_ep *src, struct dvs_ep *dst);
+/* The receiving call that waits for such a message, or NULL. */
+struct dvs_call *dvs_queue_receiver(struct dvs_ep *dst, const struct dvs_req *req);
 /* Fails all who wait at a dead endpoint. */
 void dvs_queue_fail_all(struct dvs_core *c, struct dvs_ep *ep);
 
+/* ---- note.c: notifications ---- */
+/* Of the source with this bit, to an endpoint of this VM. Returns the notifier's result. */
+dvs_s32 dvs_note_local(struct dvs_core *c, dvs_u32 source, struct dvs_ep *dst, dvs_s64 value);
+/* Serves a receiving call from the bits of its endpoint. 0: none fits. */
+int dvs_note_take(struct dvs_core *c, struct dvs_ep *ep, struct dvs_call *call);
+/* Takes back what this endpoint notified others of; takes away what waits at it. */
+void dvs_note_clear(struct dvs_core *c, struct dvs_ep *ep);
+
 /* ---- held.c: requests of other VMs ---- */
+/* Stores a request; NULL: there were no credits for it. */
+struct dvs_held *dvs_held_store(struct dvs_core *c, struct dvs_chan *ch,
+				const struct dvs_frame *f, const void *payload);
 void dvs_held_frame(struct dvs_core *c, struct dvs_chan *ch,
 		    const struct dvs_frame *f, const void *payload);
 void dvs_held_cancel(struct dvs_core *c, struct dvs_chan *ch, dvs_u64 op);
 void dvs_held_answer(struct dvs_core *c, struct dvs_req *req, dvs_u8 kind, dvs_s32 result);
 void dvs_held_reply(struct dvs_core *c, struct dvs_req *req, const void *data, dvs_u32 len);
+/* Hands a request on: its sender is to send it, with this message, to dst. */
+void dvs_held_redirect(struct dvs_core *c, struct dvs_req *req, struct dvs_addr dst,
+		       const void *data, dvs_u32 len);
 void dvs_held_free(struct dvs_core *c, struct dvs_req *req);
 void dvs_held_fill(struct dvs_core *c, struct dvs_chan *ch, struct dvs_held *h,
 		   struct dvs_frame *f, void *payload);
@@ -220,6 +509,12 @@ void dvs_held_reject_all(struct dvs_core *c, struct dvs_ep *ep);
 /* ---- operation.c: requests to other VMs ---- */
 int dvs_op_start(struct dvs_core *c, struct dvs_call *call, struct dvs_addr dst,
 		 dvs_u8 kind, dvs_u32 flags);
+/* Finds out where a side of a copy is; then dvs_copy_found. */
+int dvs_op_locate(struct dvs_core *c, struct dvs_copying *cp, int which, struct dvs_addr dst);
+/* Sends the request of a copy to where it was found. */
+void dvs_op_ask(struct dvs_core *c, struct dvs_op *op);
+/* Nobody waits for the operation any more, not even for the receiver's decision. */
+void dvs_op_leave(struct dvs_core *c, struct dvs_op *op, dvs_s32 why);
 /* Its destination's location is known (result 0), or cannot be. */
 void dvs_op_located(struct dvs_core *c, struct dvs_op *op, struct dvs_dest *d, dvs_s32 result);
 /* Its destination is in this VM. */
@@ -232,10 +527,22 @@ void dvs_op_fill_cancel(struct dvs_core *c, struct dvs_op *op, struct dvs_frame 
 int dvs_op_cancel(struct dvs_core *c, struct dvs_op *op, dvs_s32 why);
 /* Its caller leaves without waiting for the receiver's decision. Returns the call's result. */
 dvs_s32 dvs_op_abandon(struct dvs_core *c, struct dvs_op *op);
+/* Who waits for it gets this result now; the receiver is told that nobody waits any more. */
+void dvs_op_give_up(struct dvs_core *c, struct dvs_op *op, dvs_s32 why);
+/* The operation is over. */
+void dvs_op_free(struct dvs_core *c, struct dvs_op *op);
+/* … and who waits for it gets its result. */
+void dvs_op_finish(struct dvs_core *c, struct dvs_op *op, dvs_s32 result);
+/* The result where its destination is dead. */
+dvs_s32 dvs_op_died(const struct dvs_op *op);
+
+/* ---- ending.c: operations that end without an answer ---- */
 /* Everything that this endpoint has under way to other VMs is forgotten. */
 void dvs_op_source_died(struct dvs_core *c, struct dvs_ep *ep);
 void dvs_op_peer_gone(struct dvs_core *c, struct dvs_chan *ch);
 void dvs_op_peer_refused(struct dvs_core *c, struct dvs_chan *ch);
+/* It may do less than before: what it may not do any more ends. */
+void dvs_op_rights_taken(struct dvs_core *c, struct dvs_ep *ep);
 
 /* ---- destination.c: where far endpoints are ---- */
 struct dvs_dest *dvs_dest_get(struct dvs_core *c, dvs_s32 nr);
@@ -245,6 +552,10 @@ void dvs_dest_ask(struct dvs_core *c, struct dvs_dest *d);
 void dvs_dest_look_up(struct dvs_core *c, struct dvs_dest *d);
 /* What was known of its location is not so. */
 void dvs_dest_forget(struct dvs_dest *d);
+/* A request to this endpoint has its frame, and the other core learns from it who remembers it. */
+void dvs_dest_told(struct dvs_core *c, const struct dvs_chan *ch, struct dvs_addr addr);
+/* Requests on this channel are taken back: perhaps the other core has learnt of none. */
+void dvs_dest_doubt(struct dvs_core *c, const struct dvs_chan *ch);
 void dvs_dest_found(struct dvs_core *c, const struct dvs_frame *f);
 int dvs_dest_refused(struct dvs_core *c, dvs_u64 nonce, dvs_s32 result);
 /* A receiving call waits for this far endpoint to speak or die. */
@@ -255,11 +566,18 @@ void dvs_dest_died(struct dvs_core *c, struct dvs_chan *ch, struct dvs_addr addr
 void dvs_dest_some_died(struct dvs_core *c, struct dvs_chan *ch);
 /* This channel leads nowhere any more: who waits for its endpoints gets `result`. */
 void dvs_dest_forget_peer(struct dvs_core *c, struct dvs_chan *ch, dvs_s32 result);
+/* The device is gone: whoever waits for a location or a far endpoint ends. */
+void dvs_dest_device_gone(struct dvs_core *c);
 void dvs_dest_fill_watch(struct dvs_core *c, struct dvs_dest *d, struct dvs_frame *f);
 
-/* ---- core.c ---- */
-/* Puts a request about an endpoint or destination on the control queue if it can. */
+/* ---- control.c ---- */
+/* Puts a request on the control queue if it can. */
 void dvs_control_ask(struct dvs_core *c, dvs_u8 *state, const struct dvs_ctl_request *request);
+/* Returns how many were asked again. */
+dvs_u32 dvs_control_ask_again(struct dvs_core *c, enum dvs_again which);
+void dvs_control_timer(struct dvs_core *c);
+
+/* ---- core.c ---- */
 /* Tells the peers of deaths that the event brought. */
 void dvs_core_flush(struct dvs_core *c);
 

@@ -17,15 +17,18 @@ static struct dvs_op *allocate(struct dvs_core *c)
 	op->why = DVS_OK;
 	op->chan = (void *)0;
 	op->missed = (void *)0;
+	op->call = (void *)0;
+	op->copy = (void *)0;
 	c->stats.operations++;
 	return op;
 }
 
-static void free_op(struct dvs_core *c, struct dvs_op *op)
+void dvs_op_free(struct dvs_core *c, struct dvs_op *op)
 {
 	if (op->call)
 		op->call->operation = (void *)0;
 	op->call = (void *)0;
+	op->copy = (void *)0;
 	op->ep = (void *)0;
 	/* An answer to it that still comes, or that somebody makes up, finds nothing. */
 	op->chan = (void *)0;
@@ -36,26 +39,43 @@ static void free_op(struct dvs_core *c, struct dvs_op *op)
 	c->stats.operations--;
 }
 
-static void finish(struct dvs_core *c, struct dvs_op *op, dvs_s32 result)
+static int side_of(const struct dvs_op *op)
+{
+	return op->kind == DVS_K_COPY_OUT ? DVS_SOURCE : DVS_DESTINATION;
+}
+
+/* What the caller hears of the death of its destination: the source, for a copy, may be one. */
+dvs_s32 dvs_op_died(const struct dvs_op *op)
+{
+	return op->kind == DVS_K_COPY_OUT ? DVS_ESRCDIED : DVS_EDSTDIED;
+}
+
+void dvs_op_finish(struct dvs_core *c, struct dvs_op *op, dvs_s32 result)
 {
 	struct dvs_call *call = op->call;
+	struct dvs_copying *copy = op->copy;
+	int side = side_of(op);
 
-	free_op(c, op);
-	if (call)
+	dvs_op_free(c, op);
+	if (copy)
+		dvs_copy_share_over(c, copy, side, result);
+	else if (call)
 		dvs_call_finish(c, call, result);
 }
 
-/* A notification to the same endpoint that has not left yet: one is enough. */
+/* A notification to the same endpoint that has not left yet: one is enough, with the later value. */
 static int notification_waits(const struct dvs_op *op, const struct dvs_chan *ch)
 {
 	struct dvs_list *p;
 
 	dvs_for_each(p, &ch->ops) {
-		const struct dvs_op *other = dvs_entry(p, struct dvs_op, link);
+		struct dvs_op *other = dvs_entry(p, struct dvs_op, link);
 
 		if (other->kind == DVS_K_NTF && other->ep == op->ep &&
-		    other->dst.nr == op->dst.nr && other->dst.gen == op->dst.gen)
+		    other->dst.nr == op->dst.nr && other->dst.gen == op->dst.gen) {
+			other->arg = op->arg;
 			return 1;
+		}
 	}
 	return 0;
 }
@@ -76,7 +96,7 @@ static void queue(struct dvs_core *c, struct dvs_op *op, struct dvs_chan *ch)
 			dvs_call_finish(c, call, DVS_OK);
 		}
 		if (notification_waits(op, ch)) {
-			free_op(c, op);
+			dvs_op_free(c, op);
 			return;
 		}
 	}
@@ -84,21 +104,60 @@ static void queue(struct dvs_core *c, struct dvs_op *op, struct dvs_chan *ch)
 	/* A notification is over as soon as its frame is built: op may be free then. */
 	dvs_chan_queue(&c->channels, ch, &op->out, DVS_CLASS_REQUEST, c->now);
 	if (nowait && op->state == DVS_OP_QUEUED)
-		finish(c, op, DVS_EAGAIN);
+		dvs_op_finish(c, op, DVS_EAGAIN);
+}
+
+/* It asks where dst lives because it has to be in this VM. */
+static int asks_where(const struct dvs_op *op)
+{
+	return op->kind == DVS_K_NOP && op->call && op->call->what != DVS_CALL_REPLY;
+}
+
+static void tell_where(const struct dvs_op *op, const struct dvs_dest *d)
+{
+	if (!asks_where(op))
+		return;
+	op->call->peer = d->addr;
+	op->call->token = d->chan->vm;
+}
+
+/* Nothing is sent there: the result of a call that only asked. A reply is not awaited there. */
+static dvs_s32 lives(const struct dvs_op *op, dvs_s32 elsewhere)
+{
+	return asks_where(op) ? elsewhere : DVS_EPROCSTS;
+}
+
+static dvs_s32 nobody_there(const struct dvs_op *op)
+{
+	return asks_where(op) ? DVS_ENOTBIND : dvs_op_died(op);
+}
+
+/* A side of a copy is sent only when the other one has been found as well. */
+static void place(struct dvs_op *op, const struct dvs_dest *d)
+{
+	op->dst.gen = d->addr.gen;
+	op->chan = d->chan;
+	op->state = DVS_OP_PLACED;
+	dvs_list_del(&op->link);
+	dvs_list_push(&d->chan->ops, &op->link);
 }
 
 void dvs_op_located(struct dvs_core *c, struct dvs_op *op, struct dvs_dest *d, dvs_s32 result)
 {
 	if (result) {
-		finish(c, op, result);
+		dvs_op_finish(c, op, result == DVS_EDSTDIED ? nobody_there(op) : result);
 	} else if (op->want_gen && op->want_gen != d->addr.gen) {
-		finish(c, op, DVS_EENDPOINT);
+		dvs_op_finish(c, op, DVS_EENDPOINT);
 	} else if (op->kind == DVS_K_NOP) {
-		finish(c, op, DVS_EPROCSTS);
+		tell_where(op, d);
+		dvs_op_finish(c, op, lives(op, DVS_ERMTPROC));
+	} else if (op->copy) {
+		place(op, d);
+		dvs_copy_found(c, op->copy, side_of(op), op->dst, d->chan);
 	} else if (op->missed == d->chan && op->dst.gen == d->addr.gen) {
-		finish(c, op, DVS_EDSTDIED);
+		dvs_op_finish(c, op, DVS_EDSTDIED);
 	} else if (op->pinned && op->dst.gen && op->dst.gen != d->addr.gen) {
-		finish(c, op, DVS_EDSTDIED);
+		dvs_op_finish(c, op, DVS_EDSTDIED);
 	} else {
 		op->dst.gen = d->addr.gen;
 		queue(c, op, d->chan);
@@ -109,23 +168,43 @@ void dvs_op_located_here(struct dvs_core *c, struct dvs_op *op)
 {
 	struct dvs_ep *dst = dvs_ep_lookup(c, op->dst.nr, DVS_EP_BOUND);
 	struct dvs_call *call = op->call;
+	struct dvs_copying *copy = op->copy;
 	struct dvs_ep *src = op->ep;
 	dvs_u8 kind = op->kind;
 	dvs_u32 gen = op->want_gen;
+	dvs_u64 arg = op->arg;
+	int side = side_of(op);
 
+	if (copy && dst) {
+		dvs_op_free(c, op);
+		if (gen && gen != dst->addr.gen)
+			dvs_copy_share_over(c, copy, side, DVS_EENDPOINT);
+		else
+			dvs_copy_found(c, copy, side, dst->addr, (void *)0);
+		return;
+	}
+	if (!dst && asks_where(op)) {
+		dvs_op_finish(c, op, DVS_ENOTBIND);
+		return;
+	}
 	if (!dst || (op->pinned && op->dst.gen && op->dst.gen != dst->addr.gen)) {
-		finish(c, op, DVS_EDSTDIED);
+		dvs_op_finish(c, op, dvs_op_died(op));
+		return;
+	}
+	if (gen && gen != dst->addr.gen) {
+		dvs_op_finish(c, op, DVS_EENDPOINT);
 		return;
 	}
 	if (kind == DVS_K_NOP) {
-		finish(c, op, DVS_EPROCSTS);
+		dvs_op_finish(c, op, lives(op, DVS_ENOTBIND));
 		return;
 	}
-	free_op(c, op);
+	dvs_op_free(c, op);
 	if (kind == DVS_K_NTF) {
-		dvs_queue_notify_local(c, src, dst);
+		dvs_s32 result = dvs_note_local(c, src->index, dst, (dvs_s64)arg);
+
 		if (call)
-			dvs_call_finish(c, call, DVS_OK);
+			dvs_call_finish(c, call, result);
 	} else if (call) {
 		dvs_call_send_local(c, call, dst, gen,
 				    kind == DVS_K_REQ ? DVS_KIND_REQUEST : DVS_KIND_MESSAGE);
@@ -139,6 +218,51 @@ static void look_up(struct dvs_core *c, struct dvs_op *op, struct dvs_dest *d)
 	op->pinned = 1;
 	dvs_list_push(&d->ops, &op->link);
 	dvs_dest_look_up(c, d);
+}
+
+/*
+ * Does a remembered location say enough? Not if it no longer has the wanted life, nor
+ * if its death would not be heard of and no answer will tell what is wrong. And nobody
+ * goes before those who wait to learn where it is.
+ */
+static int knows_way(const struct dvs_op *op, const struct dvs_dest *d)
+{
+	int answered = op->kind != DVS_K_NTF && op->kind != DVS_K_NOP;
+
+	return d->known && dvs_list_empty(&d->ops) && !asks_where(op) &&
+	       (!op->want_gen || op->want_gen == d->addr.gen) && (answered || d->told);
+}
+
+static void find_out(struct dvs_core *c, struct dvs_op *op, struct dvs_dest *d)
+{
+	if (knows_way(op, d))
+		dvs_op_located(c, op, d, DVS_OK);
+	else
+		look_up(c, op, d);
+}
+
+int dvs_op_locate(struct dvs_core *c, struct dvs_copying *cp, int which, struct dvs_addr dst)
+{
+	struct dvs_dest *d = dvs_dest_get(c, dst.nr);
+	struct dvs_op *op = d ? allocate(c) : (void *)0;
+
+	if (!op)
+		return DVS_EALLOCMEM;
+	op->kind = which == DVS_SOURCE ? DVS_K_COPY_OUT : DVS_K_COPY_IN;
+	op->flags = 0;
+	op->copy = cp;
+	op->ep = cp->ep;
+	op->dst.nr = dst.nr;
+	op->dst.gen = 0;
+	op->want_gen = dst.gen;
+	cp->share[which].op = op;
+	find_out(c, op, d);
+	return DVS_OK;
+}
+
+void dvs_op_ask(struct dvs_core *c, struct dvs_op *op)
+{
+	queue(c, op, op->chan);
 }
 
 int dvs_op_start(struct dvs_core *c, struct dvs_call *call, struct dvs_addr dst,
@@ -161,12 +285,9 @@ int dvs_op_start(struct dvs_core *c, struct dvs_call *call, struct dvs_addr dst,
 	op->dst.nr = dst.nr;
 	op->dst.gen = 0;
 	op->want_gen = dst.gen;
+	op->arg = call->req.token;
 	call->operation = op;
-	/* A remembered location that no longer has the wanted life says nothing. */
-	if (d->known && (!dst.gen || dst.gen == d->addr.gen))
-		dvs_op_located(c, op, d, DVS_OK);
-	else
-		look_up(c, op, d);
+	find_out(c, op, d);
 	return DVS_OK;
 }
 
@@ -179,15 +300,23 @@ void dvs_op_fill(struct dvs_core *c, struct dvs_op *op, struct dvs_frame *f, voi
 	f->dst_ep = op->dst.nr;
 	f->dst_gen = op->dst.gen;
 	f->op = op->id;
+	f->arg = op->arg;
 	op->ep->peers |= 1ull << op->chan->index;
+	dvs_dest_told(c, op->chan, op->dst);
 	c->stats.remote_messages++;
+	op->ep->rmtsent++;
 	if (op->kind == DVS_K_NTF) {
-		free_op(c, op);
+		dvs_op_free(c, op);
+		return;
+	}
+	op->state = DVS_OP_SENT;
+	if (op->copy) {
+		f->len = sizeof(struct dvs_copy_side);
+		dvs_copy_fill(c, op->copy, side_of(op), payload);
 		return;
 	}
 	f->len = op->call->send_len;
 	dvs_copy(payload, op->call->send_buf, f->len);
-	op->state = DVS_OP_SENT;
 }
 
 void dvs_op_fill_cancel(struct dvs_core *c, struct dvs_op *op, struct dvs_frame *f)
@@ -197,8 +326,20 @@ void dvs_op_fill_cancel(struct dvs_core *c, struct dvs_op *op, struct dvs_frame 
 	f->dst_gen = op->dst.gen;
 	f->op = op->id;
 	/* Nobody waits for the decision: a peer that never makes it holds nothing here. */
-	if (!op->call)
-		free_op(c, op);
+	if (!op->call && !op->copy)
+		dvs_op_free(c, op);
+}
+
+/* Nothing of the copy has been done yet: it begins anew, with locations looked up anew. */
+static void copy_not_here(struct dvs_core *c, struct dvs_op *op)
+{
+	struct dvs_dest *d = dvs_dest_get(c, op->dst.nr);
+
+	if (d && d->known && d->chan == op->chan && d->addr.gen == op->dst.gen)
+		dvs_dest_forget(d);
+	if (!op->copy->result)
+		op->copy->moved = 1;
+	dvs_op_finish(c, op, dvs_op_died(op));
 }
 
 static void not_here(struct dvs_core *c, struct dvs_op *op)
@@ -207,7 +348,11 @@ static void not_here(struct dvs_core *c, struct dvs_op *op)
 	struct dvs_dest *d;
 
 	if (op->state == DVS_OP_CANCELLING) {
-		finish(c, op, op->why);
+		dvs_op_finish(c, op, op->why);
+		return;
+	}
+	if (op->copy) {
+		copy_not_here(c, op);
 		return;
 	}
 	op->missed = ch;
@@ -215,7 +360,7 @@ static void not_here(struct dvs_core *c, struct dvs_op *op)
 	dvs_list_del(&op->link);
 	d = dvs_dest_get(c, op->dst.nr);
 	if (!d) {
-		finish(c, op, DVS_EALLOCMEM);
+		dvs_op_finish(c, op, DVS_EALLOCMEM);
 	} else if (d->known && (d->chan != ch || d->addr.gen != op->dst.gen)) {
 		dvs_op_located(c, op, d, DVS_OK);
 	} else {
@@ -242,6 +387,22 @@ static void take_reply(struct dvs_op *op, const struct dvs_frame *f, const void 
 	call->kind = DVS_KIND_REPLY;
 }
 
+static void redirected(struct dvs_core *c, struct dvs_op *op, const struct dvs_frame *f,
+		       const void *payload)
+{
+	struct dvs_call *call = op->call;
+
+	if (op->kind != DVS_K_REQ)
+		return;
+	if (op->state == DVS_OP_CANCELLING) {
+		dvs_op_finish(c, op, op->why);
+		return;
+	}
+	dvs_op_free(c, op);
+	if (call)
+		dvs_relay_redirected(c, call, f, payload);
+}
+
 static struct dvs_op *find(struct dvs_core *c, const struct dvs_chan *ch, dvs_u64 id)
 {
 	dvs_u32 index = (dvs_u32)id;
@@ -265,20 +426,27 @@ void dvs_op_answer(struct dvs_core *c, struct dvs_chan *ch,
 	switch (f->kind) {
 	case DVS_K_TAKEN:
 		if (op->kind == DVS_K_MSG)
-			finish(c, op, DVS_OK);
+			dvs_op_finish(c, op, DVS_OK);
 		break;
 	case DVS_K_RPL:
 		if (op->kind != DVS_K_REQ)
 			break;
 		take_reply(op, f, payload);
-		finish(c, op, DVS_OK);
+		dvs_op_finish(c, op, DVS_OK);
+		break;
+	case DVS_K_REDIRECT:
+		redirected(c, op, f, payload);
+		break;
+	case DVS_K_COPIED:
+		if (op->copy)
+			dvs_op_finish(c, op, f->result ? dvs_clamp_error(f->result) : DVS_OK);
 		break;
 	case DVS_K_CANCELLED:
 		if (op->state == DVS_OP_CANCELLING)
-			finish(c, op, op->why);
+			dvs_op_finish(c, op, op->why);
 		break;
 	case DVS_K_FAILED:
-		finish(c, op, dvs_clamp_error(f->result));
+		dvs_op_finish(c, op, dvs_clamp_error(f->result));
 		break;
 	case DVS_K_NOTHERE:
 		not_here(c, op);
@@ -289,8 +457,10 @@ void dvs_op_answer(struct dvs_core *c, struct dvs_chan *ch,
 /* The operation goes on without its caller, who has got its result or is getting it. */
 static void detach(struct dvs_op *op)
 {
-	op->call->operation = (void *)0;
+	if (op->call)
+		op->call->operation = (void *)0;
 	op->call = (void *)0;
+	op->copy = (void *)0;
 }
 
 int dvs_op_cancel(struct dvs_core *c, struct dvs_op *op, dvs_s32 why)
@@ -302,7 +472,7 @@ int dvs_op_cancel(struct dvs_core *c, struct dvs_op *op, dvs_s32 why)
 	if (op->state == DVS_OP_CANCELLING)
 		return DVS_PENDING;
 	if (op->state != DVS_OP_SENT) {
-		free_op(c, op);
+		dvs_op_free(c, op);
 		return why;
 	}
 	op->state = DVS_OP_CANCELLING;
@@ -317,45 +487,35 @@ int dvs_op_cancel(struct dvs_core *c, struct dvs_op *op, dvs_s32 why)
 	return result;
 }
 
-dvs_s32 dvs_op_abandon(struct dvs_core *c, struct dvs_op *op)
+void dvs_op_leave(struct dvs_core *c, struct dvs_op *op, dvs_s32 why)
 {
-	struct dvs_call *call = op->call;
-	dvs_s32 why = op->why ? op->why : DVS_EINTR;
-
 	(void)dvs_op_cancel(c, op, why);
-	if (call->operation) {
+	if (op->call || op->copy) {
 		detach(op);
 		if (dvs_list_empty(&op->out.link))
-			free_op(c, op);
+			dvs_op_free(c, op);
 	}
+}
+
+void dvs_op_give_up(struct dvs_core *c, struct dvs_op *op, dvs_s32 why)
+{
+	struct dvs_call *call = op->call;
+	struct dvs_copying *copy = op->copy;
+	int side = side_of(op);
+
+	if (op->why)
+		why = op->why;
+	dvs_op_leave(c, op, why);
+	if (copy)
+		dvs_copy_share_over(c, copy, side, why);
+	else if (call)
+		dvs_call_finish(c, call, why);
+}
+
+dvs_s32 dvs_op_abandon(struct dvs_core *c, struct dvs_op *op)
+{
+	dvs_s32 why = op->why ? op->why : DVS_EINTR;
+
+	dvs_op_leave(c, op, why);
 	return why;
-}
-
-void dvs_op_source_died(struct dvs_core *c, struct dvs_ep *ep)
-{
-	dvs_u32 i;
-
-	for (i = 0; i < c->limits.operations; i++)
-		if (c->op[i].ep == ep)
-			free_op(c, &c->op[i]);
-}
-
-void dvs_op_peer_gone(struct dvs_core *c, struct dvs_chan *ch)
-{
-	while (!dvs_list_empty(&ch->ops)) {
-		struct dvs_op *op = dvs_entry(ch->ops.next, struct dvs_op, link);
-		int taken = op->kind == DVS_K_REQ && op->state != DVS_OP_QUEUED;
-
-		finish(c, op, taken ? DVS_ESRCDIED : DVS_EDSTDIED);
-	}
-}
-
-void dvs_op_peer_refused(struct dvs_core *c, struct dvs_chan *ch)
-{
-	while (!dvs_list_empty(&ch->ops)) {
-		struct dvs_op *op = dvs_entry(ch->ops.next, struct dvs_op, link);
-
-		dvs_chan_forget(&c->channels, ch, op->ep->addr);
-		finish(c, op, DVS_ERSCBUSY);
-	}
 }

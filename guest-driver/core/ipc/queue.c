@@ -28,12 +28,13 @@ static void give(struct dvs_core *c, struct dvs_call *receiver, struct dvs_req *
 	} else if (req->kind == DVS_KIND_MESSAGE) {
 		dvs_held_answer(c, req, DVS_K_TAKEN, DVS_OK);
 	} else {
+		receiver->token = req->token;
 		dvs_held_free(c, req);
 	}
 	dvs_call_finish(c, receiver, DVS_OK);
 }
 
-static struct dvs_call *waiting_receiver(struct dvs_ep *dst, const struct dvs_req *req)
+struct dvs_call *dvs_queue_receiver(struct dvs_ep *dst, const struct dvs_req *req)
 {
 	struct dvs_list *p;
 
@@ -48,7 +49,7 @@ static struct dvs_call *waiting_receiver(struct dvs_ep *dst, const struct dvs_re
 
 int dvs_queue_deliver(struct dvs_core *c, struct dvs_ep *dst, struct dvs_req *req)
 {
-	struct dvs_call *receiver = waiting_receiver(dst, req);
+	struct dvs_call *receiver = dvs_queue_receiver(dst, req);
 
 	if (receiver)
 		give(c, receiver, req);
@@ -59,35 +60,6 @@ void dvs_queue_add(struct dvs_core *c, struct dvs_ep *dst, struct dvs_req *req)
 {
 	dvs_list_push(req->kind == DVS_KIND_NOTIFY ? &dst->notes : &dst->queue, &req->link);
 	c->ops.readable(c->ctx, dst);
-}
-
-static void give_local_note(struct dvs_core *c, struct dvs_call *receiver, struct dvs_addr src)
-{
-	receiver->peer = src;
-	receiver->kind = DVS_KIND_NOTIFY;
-	dvs_call_finish(c, receiver, DVS_OK);
-}
-
-static int take_local_note(struct dvs_core *c, struct dvs_ep *ep, struct dvs_call *call)
-{
-	dvs_u32 w;
-
-	for (w = 0; w < c->note_words; w++) {
-		dvs_u64 bits = ep->local_notes[w];
-
-		while (bits) {
-			dvs_u32 b = (dvs_u32)__builtin_ctzll(bits);
-			struct dvs_addr src = c->ep[w * 64 + b].addr;
-
-			bits &= bits - 1;
-			if (!dvs_matches(call->filter, src))
-				continue;
-			ep->local_notes[w] &= ~(1ull << b);
-			give_local_note(c, call, src);
-			return 1;
-		}
-	}
-	return 0;
 }
 
 static int take_first(struct dvs_core *c, struct dvs_list *queue, struct dvs_call *call)
@@ -109,7 +81,7 @@ int dvs_queue_take(struct dvs_core *c, struct dvs_ep *ep, struct dvs_call *call)
 {
 	int notes = !(call->flags & DVS_CALL_REQUESTS);
 
-	return (notes && take_local_note(c, ep, call)) ||
+	return (notes && dvs_note_take(c, ep, call)) ||
 	       (notes && take_first(c, &ep->notes, call)) ||
 	       take_first(c, &ep->queue, call);
 }
@@ -126,19 +98,6 @@ struct dvs_req *dvs_queue_open(struct dvs_ep *ep, dvs_s32 nr, dvs_u32 gen, dvs_u
 			return req;
 	}
 	return (void *)0;
-}
-
-void dvs_queue_notify_local(struct dvs_core *c, struct dvs_ep *src, struct dvs_ep *dst)
-{
-	struct dvs_req note = { .src = src->addr, .kind = DVS_KIND_NOTIFY };
-	struct dvs_call *receiver = waiting_receiver(dst, &note);
-
-	if (receiver) {
-		give_local_note(c, receiver, src->addr);
-		return;
-	}
-	dst->local_notes[src->index / 64] |= 1ull << (src->index % 64);
-	c->ops.readable(c->ctx, dst);
 }
 
 static void fail_list(struct dvs_core *c, struct dvs_list *list, dvs_s32 result)
@@ -160,5 +119,4 @@ void dvs_queue_fail_all(struct dvs_core *c, struct dvs_ep *ep)
 	fail_list(c, &ep->notes, DVS_EDSTDIED);
 	fail_list(c, &ep->queue, DVS_EDSTDIED);
 	fail_list(c, &ep->open, DVS_ESRCDIED);
-	__builtin_memset(ep->local_notes, 0, c->note_words * sizeof(*ep->local_notes));
 }

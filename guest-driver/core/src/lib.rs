@@ -4,6 +4,8 @@
 //! A [`Core`] is one VM. Tests, benchmarks and the simulator make calls on it,
 //! carry its frames to other cores, tell it the time, and see calls end.
 
+mod copies;
+mod endpoints;
 mod ffi;
 mod memory;
 mod shell;
@@ -18,6 +20,8 @@ use shell::{OPS, Shell};
 pub use types::*;
 
 const SLOT: usize = 512;
+/// The first kind of frame of the bulk class.
+const BULK_DATA: u8 = 64;
 
 /// Names a call under way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -33,6 +37,7 @@ pub struct Core {
     endpoints: HashMap<i32, *mut ffi::RawEndpoint>,
     finished: VecDeque<(CallId, Outcome)>,
     next_call: u64,
+    copies_held: bool,
 }
 
 // SAFETY: a core has no thread of its own and nothing outside points into it.
@@ -85,6 +90,7 @@ impl Core {
             endpoints: HashMap::new(),
             finished: VecDeque::new(),
             next_call: 0,
+            copies_held: false,
         })
     }
 
@@ -110,9 +116,9 @@ impl Core {
             return;
         };
         let outcome = call.outcome(result);
-        // SAFETY: the call was prepared; only a bind leaves an endpoint of a new number in it.
+        // SAFETY: the call was prepared; only a bind leaves a new endpoint in it.
         let ep = unsafe { ffi::dvs_shim_call_endpoint(call.raw()) };
-        if result == 0 && outcome.kind == Kind::None && !ep.is_null() && outcome.from.gen_ != 0 {
+        if result == 0 && !ep.is_null() {
             self.endpoints.entry(outcome.from.nr).or_insert(ep);
         }
         self.finished.push_back((id, outcome));
@@ -194,10 +200,22 @@ impl Core {
 
     /// Sets the caller's bit at `dst`.
     pub fn notify(&mut self, ep: i32, dst: Addr, now: u64) -> CallId {
+        self.notify_value(ep, dst, SELF, NO_VALUE, now)
+    }
+
+    /// Sets the bit of `source` at `dst`, with a value.
+    pub fn notify_value(
+        &mut self,
+        ep: i32,
+        dst: Addr,
+        source: i32,
+        value: i64,
+        now: u64,
+    ) -> CallId {
         let ep = self.ep(ep);
         // SAFETY: as in `send`.
         self.start(&[], |core, call| unsafe {
-            ffi::dvs_notify(core, call, ep, dst, now)
+            ffi::dvs_notify(core, call, ep, dst, source, value, now)
         })
     }
 
@@ -242,12 +260,18 @@ impl Core {
         !ep.is_null() && unsafe { ffi::dvs_ep_readable(ep) } != 0
     }
 
-    /// A frame arrived.
+    /// A frame arrived, of either class.
     pub fn frame(&mut self, frame: &[u8], now: u64) {
+        if frame.first().is_some_and(|&kind| kind >= BULK_DATA) {
+            self.bulk_frame(frame, now);
+            self.work_unless_held(now);
+            return;
+        }
         let len = u32::try_from(frame.len()).unwrap_or(u32::MAX);
         // SAFETY: the buffer has `len` bytes; the core copies what it keeps.
         unsafe { ffi::dvs_core_frame(self.raw.as_ptr(), frame.as_ptr().cast(), len, now) };
         self.collect();
+        self.work_unless_held(now);
     }
 
     /// A batch of frames is over.
@@ -317,6 +341,7 @@ impl Core {
     pub fn stop(&mut self) {
         // SAFETY: the core is valid.
         unsafe { ffi::dvs_core_stop(self.raw.as_ptr()) };
+        self.shell.work.clear();
         self.collect();
     }
 

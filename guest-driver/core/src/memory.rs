@@ -41,7 +41,10 @@ pub(crate) struct Call {
 
 impl Call {
     pub(crate) fn new(data: &[u8]) -> Self {
-        let send: Box<[u8]> = data.into();
+        // A relay puts another message there, which may be longer.
+        let mut send = data.to_vec();
+        send.resize(data.len().max(MAX_MESSAGE), 0);
+        let mut send = send.into_boxed_slice();
         let mut recv = vec![0; MAX_MESSAGE].into_boxed_slice();
         // SAFETY: no arguments.
         let raw = Memory::new(unsafe { ffi::dvs_shim_call_size() });
@@ -49,8 +52,8 @@ impl Call {
         unsafe {
             ffi::dvs_shim_call_prepare(
                 raw.ptr.as_ptr().cast(),
-                send.as_ptr().cast(),
-                u32::try_from(send.len()).unwrap_or(u32::MAX),
+                send.as_mut_ptr().cast(),
+                u32::try_from(data.len()).unwrap_or(u32::MAX),
                 recv.as_mut_ptr().cast(),
                 u32::try_from(recv.len()).unwrap_or(0),
             );

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0 OR Apache-2.0 OR BSD-3-Clause
 /* Lets Rust use a struct dvs_call without knowing its layout. */
-#include "../core.h"
+#include "../ipc/ipc.h"
 
 struct dvs_shim_result {
 	dvs_s32 result;
@@ -13,7 +13,7 @@ struct dvs_shim_result {
 };
 
 dvs_size dvs_shim_call_size(void);
-void dvs_shim_call_prepare(struct dvs_call *call, const void *send, dvs_u32 send_len,
+void dvs_shim_call_prepare(struct dvs_call *call, void *send, dvs_u32 send_len,
 			   void *recv, dvs_u32 recv_cap);
 void dvs_shim_call_result(const struct dvs_call *call, struct dvs_shim_result *out);
 struct dvs_ep *dvs_shim_call_endpoint(const struct dvs_call *call);
@@ -23,7 +23,7 @@ dvs_size dvs_shim_call_size(void)
 	return sizeof(struct dvs_call);
 }
 
-void dvs_shim_call_prepare(struct dvs_call *call, const void *send, dvs_u32 send_len,
+void dvs_shim_call_prepare(struct dvs_call *call, void *send, dvs_u32 send_len,
 			   void *recv, dvs_u32 recv_cap)
 {
 	call->send_buf = send;
@@ -45,5 +45,5 @@ void dvs_shim_call_result(const struct dvs_call *call, struct dvs_shim_result *o
 
 struct dvs_ep *dvs_shim_call_endpoint(const struct dvs_call *call)
 {
-	return call->ep;
+	return call->what == DVS_CALL_BIND ? call->ep : (void *)0;
 }

@@ -1,102 +1,34 @@
-//! The open device and the endpoint bound to it.
+//! The endpoint bound to an open device, and its calls with messages.
 
-use std::fs::File;
-use std::os::fd::{AsFd, BorrowedFd};
-use std::time::Duration;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 
+use crate::abi;
+use crate::address::{Address, Any, OneOrAny};
+use crate::device::{Dvs, Role};
 use crate::error::Error;
-use crate::message::{Address, From, Message, Received, Request};
-use crate::sys;
+use crate::message::{Message, Notification, Received};
+use crate::request::{Answer, Request, only_request};
+use crate::sys::{self, Call};
+use crate::timeout::Timeout;
 
-/// How long a call may take.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Timeout {
-    /// As long as it takes.
-    Forever,
-    /// [`Error::Again`] if it cannot be done at once.
-    NoWait,
-    /// [`Error::TimedOut`] after this time, rounded up to milliseconds.
-    After(Duration),
-}
-
-impl Timeout {
-    fn millis(self) -> i64 {
-        match self {
-            Self::Forever => sys::TIMEOUT_FOREVER,
-            Self::NoWait => sys::TIMEOUT_NOWAIT,
-            Self::After(time) => {
-                let millis = time.as_nanos().div_ceil(1_000_000).max(1);
-                i64::try_from(millis).unwrap_or(i64::MAX)
-            }
-        }
-    }
-}
-
-/// What the host told of this VM.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Info {
-    /// Id of this VM.
-    pub vm: u32,
-    /// Which life of the VM this is.
-    pub incarnation: u32,
-    /// Distributed container of the VM.
-    pub dcid: u32,
-    /// Bytes that a message can have.
-    pub max_message: u32,
-    /// Endpoints that this VM may have bound at once.
-    pub max_endpoints: u32,
-    /// Endpoint numbers begin with minus this …
-    pub nr_tasks: u32,
-    /// … and end below this.
-    pub nr_procs: u32,
-    /// A number is a server's if the sum of it and `nr_tasks` is below this.
-    pub nr_sysprocs: u32,
-}
-
-/// An open `/dev/dvs`.
-#[derive(Debug)]
-pub struct Dvs {
-    file: File,
-}
-
-impl Dvs {
-    /// Opens the device.
-    ///
-    /// # Errors
-    /// [`Error::Io`] if there is no device or no permission, [`Error::Version`].
-    pub fn open() -> Result<Self, Error> {
-        let file = sys::open()?;
-        let version = sys::info(file.as_fd())?.abi_version;
-        if version != sys::ABI_VERSION {
-            return Err(Error::Version(version, sys::ABI_VERSION));
-        }
-        Ok(Self { file })
-    }
-
-    /// What the host told of this VM.
-    ///
-    /// # Errors
-    /// [`Error::Io`] if the device is gone.
-    pub fn info(&self) -> Result<Info, Error> {
-        let info = sys::info(self.file.as_fd())?;
-        Ok(Info {
-            vm: info.vm,
-            incarnation: info.incarnation,
-            dcid: info.dcid,
-            max_message: info.max_message,
-            max_endpoints: info.max_endpoints,
-            nr_tasks: info.nr_tasks,
-            nr_procs: info.nr_procs,
-            nr_sysprocs: info.nr_sysprocs,
-        })
-    }
-}
-
-/// A bound endpoint; dropping it gives it up. Many threads may call it at once.
+/// A bound endpoint; dropping it gives it up, unless it was [`Self::assigned`]. Many threads may
+/// call it at once.
+///
+/// The endpoint belongs to its open file: a process that forks shares it with its child, and it
+/// lasts until both have closed it. It is not inherited over exec.
 #[derive(Debug)]
 pub struct Endpoint {
     device: Dvs,
     address: Address,
+    /// Whose it is.
+    id: u32,
+}
+
+/// What a receive takes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Accept {
+    All,
+    Requests,
 }
 
 impl Endpoint {
@@ -106,18 +38,58 @@ impl Endpoint {
     /// [`Error::SlotUsed`] if another program of the container has it, [`Error::Range`],
     /// [`Error::Limit`], [`Error::Interrupted`], [`Error::Io`].
     pub fn bind(device: Dvs, number: i32) -> Result<Self, Error> {
-        let mut bind = sys::Bind {
+        Self::bind_as(device, number, Role::Plain)
+    }
+
+    /// Binds a number, with a role that is recorded and shown.
+    ///
+    /// # Errors
+    /// As [`Self::bind`].
+    pub fn bind_as(device: Dvs, number: i32, role: Role) -> Result<Self, Error> {
+        let mut bind = abi::Bind {
             ep: number,
-            owner: sys::BIND_FILE,
-            ..sys::Bind::default()
+            owner: abi::BIND_FILE,
+            flags: role.flags(),
+            ..abi::Bind::default()
         };
-        sys::bind(device.file.as_fd(), &mut bind)?;
-        Error::check(bind.result)?;
+        sys::exchange(device.as_fd(), &mut bind)?;
         let address = Address {
             number,
             generation: bind.generation,
         };
-        Ok(Self { device, address })
+        Ok(Self {
+            device,
+            address,
+            id: abi::ID_FILE,
+        })
+    }
+
+    /// Waits until a privileged program binds a number to this process
+    /// ([`Dvs::bind_process`](crate::Dvs::bind_process)), and uses that. It belongs to the process
+    /// then, not to the open file: it lasts until the process exits or unbinds it.
+    ///
+    /// # Errors
+    /// [`Error::Again`], [`Error::TimedOut`], [`Error::Interrupted`], [`Error::Io`].
+    pub fn assigned(device: Dvs, timeout: Timeout) -> Result<Self, Error> {
+        let address = device.await_own(timeout)?;
+        Ok(Self {
+            device,
+            address,
+            id: abi::ID_TASK,
+        })
+    }
+
+    /// Gives the endpoint up; the device can be bound anew.
+    ///
+    /// # Errors
+    /// [`Error::NotBound`] if it was ended from outside, [`Error::Io`].
+    pub fn unbind(self) -> Result<Dvs, Error> {
+        let mut unbind = abi::Unbind {
+            id: self.id,
+            ..abi::Unbind::default()
+        };
+        sys::exchange(self.device.as_fd(), &mut unbind)?;
+        Ok(self.device)
     }
 
     /// Number and generation.
@@ -130,16 +102,20 @@ impl Endpoint {
         &self.device
     }
 
-    fn run(
+    /// Whose endpoint it is, for the driver.
+    pub(crate) fn id(&self) -> u32 {
+        self.id
+    }
+
+    pub(crate) fn run(
         &self,
-        call: sys::Call,
-        mut io: sys::Io,
+        call: Call,
+        mut io: abi::Io,
         send: &[u8],
         recv: &mut [u8],
-    ) -> Result<sys::Io, Error> {
-        io.id = sys::ID_FILE;
-        sys::io(self.device.file.as_fd(), call, &mut io, send, recv)?;
-        Error::check(io.result)?;
+    ) -> Result<abi::Io, Error> {
+        io.id = self.id;
+        sys::io(self.device.as_fd(), call, &mut io, send, recv)?;
         Ok(io)
     }
 
@@ -149,82 +125,175 @@ impl Endpoint {
     ///
     /// # Errors
     /// [`Error::DestinationDied`], [`Error::StaleEndpoint`], [`Error::Again`],
-    /// [`Error::TimedOut`], [`Error::Interrupted`], [`Error::MessageSize`], and those of
-    /// addresses.
+    /// [`Error::TimedOut`], [`Error::Interrupted`], [`Error::MessageSize`], [`Error::BadCall`] and
+    /// [`Error::TrapDenied`] by privileges, and those of addresses.
     pub fn send(
         &self,
         to: impl Into<Address>,
         bytes: &[u8],
         timeout: Timeout,
     ) -> Result<(), Error> {
-        self.run(sys::Call::Send, io_to(to.into(), timeout), bytes, &mut [])?;
+        self.run(Call::Send, io_to(to.into(), timeout), bytes, &mut [])?;
         Ok(())
     }
 
     /// Sends a request and waits for its answer.
     ///
     /// # Errors
-    /// As [`Self::send`], and [`Error::SourceDied`] if the receiver may have taken the request
-    /// before it died.
+    /// As [`Self::send`]; [`Error::SourceDied`] if the receiver may have taken the request before
+    /// it died; [`Error::Deadlock`] if the receiver waits for this program.
     pub fn sendrec(
         &self,
         to: impl Into<Address>,
         bytes: &[u8],
         timeout: Timeout,
     ) -> Result<Message, Error> {
-        let mut buffer = [0; sys::MESSAGE_MAX];
+        let mut buffer = [0; abi::MESSAGE_MAX];
         let io = io_to(to.into(), timeout);
-        let io = self.run(sys::Call::Sendrec, io, bytes, &mut buffer)?;
-        Ok(message(&io, buffer))
+        let io = self.run(Call::Sendrec, io, bytes, &mut buffer)?;
+        Ok(Message::of(&io, buffer))
     }
 
-    /// Waits for something from one endpoint, or from [`Any`](crate::Any): notifications first,
-    /// then messages in the order of their arrival.
+    /// Waits for something from one endpoint, or from [`Any`]: notifications first, then messages
+    /// in the order of their arrival.
     ///
     /// # Errors
-    /// [`Error::SourceDied`] if the endpoint received from dies, [`Error::Again`],
-    /// [`Error::TimedOut`], [`Error::Interrupted`].
-    pub fn receive(&self, from: impl Into<From>, timeout: Timeout) -> Result<Received<'_>, Error> {
-        let mut buffer = [0; sys::MESSAGE_MAX];
-        let io = io_to(from.into().0, timeout);
-        let io = self.run(sys::Call::Receive, io, &[], &mut buffer)?;
-        let message = message(&io, buffer);
+    /// [`Error::SourceDied`] if the endpoint received from dies, [`Error::WokenUp`],
+    /// [`Error::Again`], [`Error::TimedOut`], [`Error::Interrupted`].
+    pub fn receive(
+        &self,
+        from: impl Into<OneOrAny>,
+        timeout: Timeout,
+    ) -> Result<Received<'_>, Error> {
+        self.take(Call::Receive, io_to(from.into().0, timeout), &[])
+    }
+
+    /// Waits for a request. Messages and notifications stay where they are.
+    ///
+    /// # Errors
+    /// As [`Self::receive`].
+    pub fn receive_request(
+        &self,
+        from: impl Into<OneOrAny>,
+        timeout: Timeout,
+    ) -> Result<Request<'_>, Error> {
+        let io = abi::Io {
+            flags: abi::IO_REQUESTS,
+            ..io_to(from.into().0, timeout)
+        };
+        only_request(self.take(Call::Receive, io, &[])?)
+    }
+
+    pub(crate) fn reply_receive(
+        &self,
+        answer: Answer<'_>,
+        from: OneOrAny,
+        accept: Accept,
+        timeout: Timeout,
+    ) -> Result<Received<'_>, Error> {
+        let io = abi::Io {
+            flags: match accept {
+                Accept::All => 0,
+                Accept::Requests => abi::IO_REQUESTS,
+            },
+            token: answer.token,
+            from: from.0.number,
+            from_generation: from.0.generation,
+            ..io_to(answer.to, timeout)
+        };
+        self.take(Call::ReplyReceive, io, answer.bytes)
+    }
+
+    fn take(&self, call: Call, io: abi::Io, send: &[u8]) -> Result<Received<'_>, Error> {
+        let mut buffer = [0; abi::MESSAGE_MAX];
+        let io = self.run(call, io, send, &mut buffer)?;
+        let message = Message::of(&io, buffer);
         Ok(match io.came {
-            sys::CAME_REQUEST => Received::Request(Request {
-                endpoint: self,
-                message,
-                token: io.token,
+            abi::CAME_REQUEST => Received::Request(Request::of(self, message, io.token)),
+            abi::CAME_NOTIFY => Received::Notification(Notification {
+                from: message.from(),
+                value: io.token.cast_signed(),
             }),
-            sys::CAME_NOTIFY => Received::Notification(message.from),
             _ => Received::Message(message),
         })
+    }
+
+    /// Serves: answers each request by what `answer` makes of it, with one system call per
+    /// request. Clients that have left in the meantime and signals do not end it.
+    ///
+    /// Only requests are taken. For a server of messages and notifications too, call
+    /// [`Self::receive`] and [`Request::reply_and_receive`] in turn.
+    ///
+    /// ```no_run
+    /// # let endpoint = dvs::Endpoint::bind(dvs::Dvs::open()?, 10)?;
+    /// endpoint.serve(|request| request.bytes().len().to_string())?;
+    /// # Ok::<(), dvs::Error>(())
+    /// ```
+    ///
+    /// Returns when the endpoint is woken up: by [`Self::cancel_receive`] of another thread, or
+    /// by another program's [`Self::wakeup`].
+    ///
+    /// # Errors
+    /// Whatever makes receiving impossible; [`Error::MessageSize`] if an answer is too long.
+    pub fn serve<A: AsRef<[u8]>>(
+        &self,
+        mut answer: impl FnMut(&Message) -> A,
+    ) -> Result<(), Error> {
+        let mut next = self.receive_request(Any, Timeout::Forever);
+        loop {
+            next = match next {
+                Ok(request) => {
+                    let bytes = answer(request.message());
+                    request.reply_and_receive_request(bytes.as_ref(), Any, Timeout::Forever)
+                }
+                // What there was to answer has been answered, or nobody waits for it.
+                Err(error) if error.is_client_gone() => self.receive_request(Any, Timeout::Forever),
+                Err(Error::Interrupted) => self.receive_request(Any, Timeout::Forever),
+                Err(Error::WokenUp) => return Ok(()),
+                Err(error) => return Err(error),
+            };
+        }
     }
 
     /// Answers the oldest request of an endpoint that is not answered yet; a [`Request`] at hand
     /// is better answered by itself.
     ///
     /// # Errors
-    /// [`Error::NotWaiting`], [`Error::DestinationDied`], [`Error::MessageSize`].
+    /// [`Error::NotWaiting`], [`Error::DestinationDied`], [`Error::MessageSize`],
+    /// [`Error::Interrupted`].
     pub fn reply(&self, to: impl Into<Address>, bytes: &[u8]) -> Result<(), Error> {
-        self.reply_to(to.into(), 0, bytes)
+        self.reply_to(to.into(), 0, bytes, Timeout::Forever)
     }
 
-    pub(crate) fn reply_to(&self, to: Address, token: u64, bytes: &[u8]) -> Result<(), Error> {
-        let io = sys::Io {
+    pub(crate) fn reply_to(
+        &self,
+        to: Address,
+        token: u64,
+        bytes: &[u8],
+        timeout: Timeout,
+    ) -> Result<(), Error> {
+        let io = abi::Io {
             token,
-            ..io_to(to, Timeout::Forever)
+            ..io_to(to, timeout)
         };
-        self.run(sys::Call::Reply, io, bytes, &mut [])?;
+        self.run(Call::Reply, io, bytes, &mut [])?;
         Ok(())
     }
 
-    /// Notifies: no bytes, no wait for the receiver; several that were not received yet are one.
-    ///
-    /// # Errors
-    /// [`Error::DestinationDied`], and those of addresses.
-    pub fn notify(&self, to: impl Into<Address>) -> Result<(), Error> {
-        let io = io_to(to.into(), Timeout::Forever);
-        self.run(sys::Call::Notify, io, &[], &mut [])?;
+    pub(crate) fn relay(
+        &self,
+        to: Address,
+        client: Address,
+        token: u64,
+        bytes: &[u8],
+    ) -> Result<(), Error> {
+        let io = abi::Io {
+            token,
+            from: client.number,
+            from_generation: client.generation,
+            ..io_to(to, Timeout::Forever)
+        };
+        self.run(Call::Relay, io, bytes, &mut [])?;
         Ok(())
     }
 }
@@ -232,27 +301,22 @@ impl Endpoint {
 impl AsFd for Endpoint {
     /// For poll: readable when a receive from any would get something at once.
     fn as_fd(&self) -> BorrowedFd<'_> {
-        self.device.file.as_fd()
+        self.device.as_fd()
     }
 }
 
-fn io_to(address: Address, timeout: Timeout) -> sys::Io {
-    sys::Io {
+impl AsRawFd for Endpoint {
+    fn as_raw_fd(&self) -> RawFd {
+        self.device.as_fd().as_raw_fd()
+    }
+}
+
+pub(crate) fn io_to(address: Address, timeout: Timeout) -> abi::Io {
+    abi::Io {
         ep: address.number,
         generation: address.generation,
         timeout_ms: timeout.millis(),
-        ..sys::Io::default()
-    }
-}
-
-fn message(io: &sys::Io, buffer: [u8; sys::MESSAGE_MAX]) -> Message {
-    Message {
-        from: Address {
-            number: io.from,
-            generation: io.from_generation,
-        },
-        length: usize::try_from(io.recv_len).map_or(buffer.len(), |n| n.min(buffer.len())),
-        buffer,
+        ..abi::Io::default()
     }
 }
 

@@ -1,59 +1,32 @@
-//! Addresses, messages and requests.
+//! What a receive gets.
 
 use std::fmt;
 
-use crate::endpoint::Endpoint;
-use crate::error::Error;
-use crate::sys;
-
-/// An endpoint, of this VM or another one of its distributed container.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Address {
-    /// Its number.
-    pub number: i32,
-    /// Which of those bound to the number over time; 0: whichever is now.
-    pub generation: u32,
-}
-
-impl std::convert::From<i32> for Address {
-    /// Whichever endpoint is bound to the number now.
-    fn from(number: i32) -> Self {
-        Self {
-            number,
-            generation: 0,
-        }
-    }
-}
-
-/// From any endpoint.
-#[derive(Clone, Copy, Debug)]
-pub struct Any;
-
-/// From whom to receive.
-#[derive(Clone, Copy, Debug)]
-pub struct From(pub(crate) Address);
-
-impl std::convert::From<Any> for From {
-    fn from(_: Any) -> Self {
-        Self(sys::ADDR_ANY.into())
-    }
-}
-
-impl<T: Into<Address>> std::convert::From<T> for From {
-    fn from(address: T) -> Self {
-        Self(address.into())
-    }
-}
+use crate::abi;
+use crate::address::Address;
+use crate::request::Request;
 
 /// The bytes of a message, and who sent it.
 #[derive(Clone)]
 pub struct Message {
-    pub(crate) from: Address,
-    pub(crate) length: usize,
-    pub(crate) buffer: [u8; sys::MESSAGE_MAX],
+    from: Address,
+    length: usize,
+    buffer: [u8; abi::MESSAGE_MAX],
 }
 
 impl Message {
+    /// Of a call that has succeeded; `buffer` is where it received.
+    pub(crate) fn of(io: &abi::Io, buffer: [u8; abi::MESSAGE_MAX]) -> Self {
+        Self {
+            from: Address {
+                number: io.from,
+                generation: io.from_generation,
+            },
+            length: usize::try_from(io.recv_len).map_or(buffer.len(), |n| n.min(buffer.len())),
+            buffer,
+        }
+    }
+
     /// Who sent it.
     pub fn from(&self) -> Address {
         self.from
@@ -62,6 +35,12 @@ impl Message {
     /// What was sent.
     pub fn bytes(&self) -> &[u8] {
         &self.buffer[..self.length]
+    }
+}
+
+impl AsRef<[u8]> for Message {
+    fn as_ref(&self) -> &[u8] {
+        self.bytes()
     }
 }
 
@@ -74,35 +53,13 @@ impl fmt::Debug for Message {
     }
 }
 
-/// A message whose sender waits for an answer (it called sendrec).
-#[derive(Debug)]
-#[must_use = "the sender waits until the request is answered"]
-pub struct Request<'e> {
-    pub(crate) endpoint: &'e Endpoint,
-    pub(crate) message: Message,
-    pub(crate) token: u64,
-}
-
-impl Request<'_> {
-    /// What was asked.
-    pub fn message(&self) -> &Message {
-        &self.message
-    }
-
-    /// Answers; the sender's call ends with these bytes. Does not wait for the sender.
-    ///
-    /// # Errors
-    /// [`Error::NotWaiting`] or [`Error::DestinationDied`] if the sender has left in the
-    /// meantime; [`Error::MessageSize`].
-    pub fn answer(self, bytes: &[u8]) -> Result<(), Error> {
-        loop {
-            match self.endpoint.reply_to(self.message.from, self.token, bytes) {
-                // Only the way out was full, so nothing has been sent yet.
-                Err(Error::Interrupted) => {}
-                result => return result,
-            }
-        }
-    }
+/// Something happened at another endpoint.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Notification {
+    /// Who notified, one or more times.
+    pub from: Address,
+    /// What it gave the last time; −1 if it gave nothing.
+    pub value: i64,
 }
 
 /// What a receive got.
@@ -112,6 +69,10 @@ pub enum Received<'e> {
     Message(Message),
     /// By sendrec; its sender waits for [`Request::answer`].
     Request(Request<'e>),
-    /// By notify, from this endpoint, one or more times.
-    Notification(Address),
+    /// By notify.
+    Notification(Notification),
 }
+
+#[cfg(test)]
+#[path = "message_test.rs"]
+mod tests;

@@ -19,6 +19,7 @@ static int failure(int fd, unsigned long request, void *arg)
 
 static const unsigned long io_calls[] = {
 	DVS_IOC_SEND, DVS_IOC_RECEIVE, DVS_IOC_SENDREC, DVS_IOC_REPLY, DVS_IOC_NOTIFY,
+	DVS_IOC_RELAY, DVS_IOC_REPLY_RECEIVE,
 };
 
 static void unknown_calls(void)
@@ -99,15 +100,18 @@ static void bad_fields(void)
 		BAD(timeout_ms, INT64_MIN);
 		BAD(reserved[0], 1);
 		BAD(reserved[1], 1);
-		if (call != DVS_IOC_RECEIVE)
+		if (call != DVS_IOC_RECEIVE && call != DVS_IOC_REPLY_RECEIVE)
 			BAD(flags, DVS_IO_REQUESTS);
-		if (call != DVS_IOC_REPLY && call != DVS_IOC_RECEIVE)
+		if (call != DVS_IOC_NOTIFY)
+			BAD(flags, DVS_IO_VALUE);
+		if (call == DVS_IOC_SEND || call == DVS_IOC_SENDREC || call == DVS_IOC_NOTIFY)
 			BAD(token, 1);
 		if (call == DVS_IOC_RECEIVE || call == DVS_IOC_NOTIFY) {
 			BAD(send_buf, (uintptr_t)byte);
 			BAD(send_len, 1);
 		}
-		if (call != DVS_IOC_RECEIVE && call != DVS_IOC_SENDREC) {
+		if (call != DVS_IOC_RECEIVE && call != DVS_IOC_SENDREC &&
+		    call != DVS_IOC_REPLY_RECEIVE) {
 			BAD(recv_buf, (uintptr_t)byte);
 			BAD(recv_len, 1);
 		}
@@ -118,18 +122,24 @@ static void bad_fields(void)
 
 static void bad_binds(void)
 {
-	struct dvs_bind bind = { .ep = EP(0), .owner = 3 };
-	struct dvs_unbind unbind = { .id = 2 };
+	struct dvs_bind bind = { .ep = EP(0), .owner = 4 };
+	struct dvs_unbind unbind = { .id = 3 };
 	struct dvs dvs;
 
 	CHECK_RESULT(dvs_open(&dvs, 0), 0);
 	CHECK(failure(dvs.fd, DVS_IOC_BIND, &bind) == EINVAL);
 	bind.owner = DVS_BIND_FILE;
-	bind.reserved[1] = 1;
+	bind.reserved = 1;
+	CHECK(failure(dvs.fd, DVS_IOC_BIND, &bind) == EINVAL);
+	bind.reserved = 0;
+	bind.pid = 1;
+	CHECK(failure(dvs.fd, DVS_IOC_BIND, &bind) == EINVAL);
+	bind.pid = 0;
+	bind.flags = 0x4;
 	CHECK(failure(dvs.fd, DVS_IOC_BIND, &bind) == EINVAL);
 	CHECK(failure(dvs.fd, DVS_IOC_UNBIND, &unbind) == EINVAL);
 	unbind.id = DVS_ID_FILE;
-	unbind.reserved[0] = 1;
+	unbind.ep = 1;
 	CHECK(failure(dvs.fd, DVS_IOC_UNBIND, &unbind) == EINVAL);
 	dvs_close(&dvs);
 }
@@ -149,7 +159,7 @@ static void noise(void)
 			bytes[(unsigned int)rand_r(&seed) % sizeof(io)] = (uint8_t)rand_r(&seed);
 		/* It must not wait. */
 		io.timeout_ms = DVS_TIMEOUT_NOWAIT;
-		ioctl(dvs.fd, io_calls[i % 5], &io);
+		ioctl(dvs.fd, io_calls[i % (sizeof(io_calls) / sizeof(io_calls[0]))], &io);
 	}
 	CHECK_RESULT(dvs_unbind(&dvs), 0);
 	dvs_close(&dvs);

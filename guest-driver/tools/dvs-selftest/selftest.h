@@ -26,6 +26,9 @@ extern int selftest_base;
 void tap_check(bool good, const char *file, int line, const char *format, ...)
 	__attribute__((format(printf, 4, 5)));
 void tap_run(const char *name, void (*test)(void));
+/* The same for a test with a title of its own: its checks stand between the two. */
+void tap_begin(void);
+void tap_report(const char *name);
 /* Prints the plan; the exit status of the program. */
 int tap_end(void);
 
@@ -72,6 +75,13 @@ pid_t child_fork(void);
 /* Waits for a child; its exit status, or minus the signal that ended it. */
 int child_status(pid_t pid);
 
+/* ---- storm.c ---- */
+/*
+ * So many processes, at the numbers from `first` on, for so many seconds, in a DC
+ * with the numbers 0 to `numbers` - 1; exit status of the program.
+ */
+int storm_run(int first, int count, int numbers, int seconds, unsigned int seed);
+
 /* ---- tests ---- */
 void tests_bind(void);
 void tests_messages(void);
@@ -79,6 +89,9 @@ void tests_errors(void);
 void tests_waits(void);
 void tests_identity(void);
 void tests_input(void);
+void tests_calls(void);
+void tests_uring(void);
+void tests_copy(void);
 void tests_stress(void);
 void tests_unplug(void);
 /* What the program does when a test has executed it anew; its exit status. */

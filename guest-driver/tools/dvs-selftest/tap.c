@@ -25,18 +25,29 @@ void tap_check(bool good, const char *file, int line, const char *format, ...)
 	pthread_mutex_unlock(&lock);
 }
 
-void tap_run(const char *name, void (*test)(void))
-{
-	int64_t start = now_ms();
+static int64_t started;
 
+void tap_begin(void)
+{
+	started = now_ms();
 	failed_checks = 0;
-	test();
+}
+
+void tap_report(const char *name)
+{
 	tests++;
 	if (failed_checks)
 		failed_tests++;
 	printf("%sok %u - %s # %lld ms\n", failed_checks ? "not " : "", tests, name,
-	       (long long)(now_ms() - start));
+	       (long long)(now_ms() - started));
 	fflush(stdout);
+}
+
+void tap_run(const char *name, void (*test)(void))
+{
+	tap_begin();
+	test();
+	tap_report(name);
 }
 
 int tap_end(void)

@@ -22,7 +22,7 @@ static void begin(struct shell *s, struct input *in, dvs_u8 what)
 	struct dvs_ep *ep = endpoint(s, in);
 	struct dvs_addr a = address(in);
 	dvs_u8 b = take8(in);
-	struct slot_call *c = shell_call(s, size(in), size(in));
+	struct slot_call *c = shell_call(s, size(in), size(in), what == 2);
 	int r;
 
 	if (!c)
@@ -33,10 +33,11 @@ static void begin(struct shell *s, struct input *in, dvs_u8 what)
 		r = dvs_bind(s->core, &c->call, a.nr, s->now);
 		break;
 	case 1:
-		r = dvs_send(s->core, &c->call, ep, a, b & DVS_CALL_NOWAIT, s->now);
+		r = dvs_send(s->core, &c->call, ep, a, b & (DVS_CALL_NOWAIT | DVS_CALL_SOLE), s->now);
 		break;
 	case 2:
-		r = dvs_sendrec(s->core, &c->call, ep, a, b & DVS_CALL_NOWAIT, s->now);
+		r = dvs_sendrec(s->core, &c->call, ep, a, b & (DVS_CALL_NOWAIT | DVS_CALL_SOLE),
+				s->now);
 		break;
 	case 3:
 		r = dvs_receive(s->core, &c->call, ep, b & 4 ? a : (struct dvs_addr){ DVS_ANY, 0 },
@@ -46,16 +47,95 @@ static void begin(struct shell *s, struct input *in, dvs_u8 what)
 		r = dvs_reply(s->core, &c->call, ep, a, b & 1 ? b >> 1 : 0, s->now);
 		break;
 	default:
-		r = dvs_notify(s->core, &c->call, ep, a, s->now);
+		r = dvs_notify(s->core, &c->call, ep, a, b & 2 ? (b >> 3) - 1 : DVS_SELF,
+			       b & 1 ? b : DVS_NO_VALUE, s->now);
 	}
 	shell_started(s, c, r);
+}
+
+/* Calls about endpoints rather than with messages. */
+static void begin_other(struct shell *s, struct input *in)
+{
+	struct dvs_ep *ep = endpoint(s, in);
+	struct dvs_addr a = address(in), to = address(in);
+	dvs_u8 b = take8(in);
+	const struct dvs_privileges some = {
+		.calls = ~(dvs_u64)(b & 0x7c), .ipc_to = ~0ull, .level = b & 1,
+	};
+	struct slot_call *c = shell_call(s, size(in), 0, 0);
+	struct dvs_endpoint_state state;
+	int r;
+
+	if (!c)
+		return;
+	switch (b >> 4 & 7) {
+	case 0: case 1:
+		r = dvs_relay(s->core, &c->call, ep, a, 0, to, s->now);
+		break;
+	case 2:
+		r = dvs_wakeup(s->core, &c->call, ep, a.nr, s->now);
+		break;
+	case 3:
+		r = dvs_await_bind(s->core, &c->call, ep, a.nr, s->now);
+		break;
+	case 4:
+		r = dvs_await_unbind(s->core, &c->call, ep, a.nr, s->now);
+		break;
+	case 5:
+		r = dvs_privileges_set(s->core, &c->call, a.nr, &some, s->now);
+		break;
+	case 6:
+		r = dvs_state(s->core, &c->call, a.nr, &state, s->now);
+		break;
+	default:
+		if (ep)
+			dvs_ep_shutdown(s->core, ep, s->now);
+		r = DVS_OK;
+	}
+	shell_started(s, c, r);
+}
+
+static void begin_copy(struct shell *s, struct input *in)
+{
+	struct dvs_ep *ep = endpoint(s, in);
+	dvs_u8 b = take8(in);
+	struct dvs_copy_request r = {
+		.src = { .ep = address(in), .address = take8(in) },
+		.dst = { .ep = address(in), .address = take8(in) },
+		.bytes = b & 1 ? take32(in) % (DVS_COPY_MAX + 2) : take8(in),
+	};
+	struct slot_call *c = shell_call(s, 0, 0, 0);
+
+	if (!c || s->work_used > WORKS / 4)
+		return;
+	if (b & 2)
+		r.src.grant = s->core->loan[b >> 6].id;
+	if (b & 4)
+		r.dst.grant = s->core->loan[b >> 6].id;
+	if (b & 8)
+		r.src.ep.nr = DVS_SELF;
+	shell_started(s, c, dvs_vcopy(s->core, &c->call, ep, &r, s->now));
+}
+
+static void grant(struct shell *s, struct input *in)
+{
+	struct dvs_ep *ep = endpoint(s, in);
+	dvs_u8 b = take8(in);
+	dvs_u64 id;
+	int r;
+
+	if (b & 1)
+		r = dvs_revoke(s->core, ep, s->core->loan[b >> 6].id, s->now);
+	else
+		r = dvs_lend(s->core, ep, address(in), b >> 1 & 3, take32(in), s, &id, s->now);
+	CHECK(r <= 0 || (b & 1 && r == DVS_PENDING));
 }
 
 /* A server answers whom it owes an answer. */
 static void reply_open(struct shell *s, struct input *in)
 {
 	struct dvs_ep *ep = endpoint(s, in);
-	struct slot_call *c = shell_call(s, size(in), 0);
+	struct slot_call *c = shell_call(s, size(in), 0, 0);
 	struct dvs_req *req;
 
 	if (!c || !ep || dvs_list_empty(&ep->open))
@@ -73,7 +153,7 @@ static void leave(struct shell *s, struct input *in, int abandon)
 		return;
 	r = abandon ? dvs_call_abandon(s->core, &c->call, s->now)
 		    : dvs_call_cancel(s->core, &c->call, DVS_ETIMEDOUT, s->now);
-	CHECK(r < 0 || (!abandon && r == DVS_PENDING));
+	CHECK(r <= 0 || (!abandon && r == DVS_PENDING));
 	c->busy = r == DVS_PENDING;
 }
 
@@ -115,8 +195,61 @@ static const struct dvs_op *operation(const struct shell *s, const struct dvs_ch
 static const dvs_u8 kinds[] = {
 	DVS_K_ACK, DVS_K_REFUSED, DVS_K_MSG, DVS_K_REQ, DVS_K_NTF, DVS_K_WATCH, DVS_K_CANCEL,
 	DVS_K_DIED, DVS_K_NOP, DVS_K_TAKEN, DVS_K_RPL, DVS_K_CANCELLED, DVS_K_FAILED,
-	DVS_K_NOTHERE, DVS_K_BULK_DATA, 36,
+	DVS_K_NOTHERE, DVS_K_REDIRECT, DVS_K_COPIED, DVS_K_FETCH,
 };
+
+/* What another VM says of a copy: one that is under way here, or a new one. */
+static void say_copy(struct shell *s, struct input *in)
+{
+	dvs_u8 b = take8(in), pick = take8(in), twist = take8(in);
+	dvs_u32 vm = 2 + (b >> 4) % VMS;
+	const struct dvs_chan *ch = channel(s, vm);
+	const struct dvs_party *p = &s->core->party[pick % s->core->limits.sides];
+	const struct dvs_ep *ep = &s->core->ep[pick % s->core->limits.endpoints];
+	struct dvs_copy_side what = p->what;
+	struct dvs_frame f = {
+		.src_vm = vm, .src_inc = ch ? ch->inc : vm, .dst_vm = ME, .dst_inc = MY_LIFE,
+		.seq = ch ? ch->expect : 1, .ack = ch ? ch->next_tx : 1, .credit = 64,
+		.bulk_ack = ch ? ch->bulk.next_tx - (twist & 1) : 1, .bulk_credit = 100,
+		.src_ep = pick % 12, .src_gen = 7, .dst_ep = ep->addr.nr, .dst_gen = ep->addr.gen,
+		.op = pick, .len = sizeof(what),
+	};
+
+	if (b & 8) {
+		what = (struct dvs_copy_side){
+			.bytes = 1 + take32(in) % DVS_COPY_MAX, .id = pick & 3,
+			.requester_vm = twist & 2 ? vm : 2, .requester_inc = f.src_inc,
+			.other_vm = twist & 4 ? ME : twist & 8 ? vm : 3, .other_inc = f.src_inc,
+		};
+		if (twist & 4)
+			what.other_inc = MY_LIFE;
+		if (twist & 16)
+			what.grant = s->core->loan[twist >> 6].id;
+	}
+	switch (b & 3) {
+	case 0: case 1:
+		f.kind = DVS_K_COPY_IN + (b & 1);
+		break;
+	case 2:
+		f.kind = DVS_K_FETCH;
+		what.other_vm = vm;
+		what.other_inc = f.src_inc;
+		break;
+	default:
+		f.kind = twist & 32 ? DVS_K_BULK_NOP : DVS_K_BULK_DATA;
+		f.seq = ch ? ch->bulk.expect + (twist == 255) : 1;
+		f.op = what.id;
+		f.arg = p->moved + (twist & 64 ? take8(in) : 0);
+		f.dst_ep = (dvs_s32)what.requester_vm;
+		f.dst_gen = what.requester_inc;
+		f.len = 1 + take32(in) % DVS_BULK_PAYLOAD_MAX;
+		if (!(twist & 128) && f.len > p->side.bytes - p->moved)
+			f.len = p->side.bytes - p->moved;
+		shell_bulk(s, &f);
+		return;
+	}
+	shell_frame(s, &f, &what);
+}
 
 /* A frame that fits the channel as it is; `twist` says which fields are anything instead. */
 static void say(struct shell *s, struct input *in)
@@ -191,6 +324,9 @@ static void node_say(struct shell *s, struct input *in, struct dvs_frame f)
 
 static void node_answer(struct shell *s, struct input *in)
 {
+	static const dvs_u8 results[] = {
+		DVS_K_BOUND, DVS_K_UNBOUND, DVS_K_FOUND, DVS_K_FOUND, 0, DVS_K_PRIVILEGED,
+	};
 	struct dvs_ctl_request r;
 	struct dvs_frame f = { 0 };
 	dvs_u8 b = take8(in);
@@ -203,10 +339,12 @@ static void node_answer(struct shell *s, struct input *in)
 		dvs_core_refused(s->core, r.nonce, b & 3, s->now);
 		return;
 	}
-	f.kind = DVS_K_BOUND + (r.op - DVS_CTL_BIND);
+	if (r.op == DVS_CTL_FORGET)
+		return;
+	f.kind = results[r.op - DVS_CTL_BIND];
 	f.op = r.nonce;
 	f.dst_ep = r.ep;
-	f.dst_gen = r.op == DVS_CTL_UNBIND ? r.gen : 1u + b % 8;
+	f.dst_gen = r.op == DVS_CTL_UNBIND || r.op == DVS_CTL_PRIVILEGE ? r.gen : 1u + b % 8;
 	if (r.op == DVS_CTL_BIND)
 		f.dst_gen = ++s->next_gen;
 	ch = channel(s, vm);
@@ -250,13 +388,39 @@ static void device(struct shell *s, struct input *in)
 		;
 }
 
+static void event_of_copies(struct shell *s, struct input *in, dvs_u8 b)
+{
+	switch (b % 12) {
+	case 0: case 1:
+		begin_copy(s, in);
+		break;
+	case 2:
+		grant(s, in);
+		break;
+	case 3: case 4: case 5:
+		say_copy(s, in);
+		break;
+	case 6: case 7:
+		shell_work(s, take8(in), 0);
+		break;
+	case 8:
+		shell_work(s, take8(in), 1);
+		break;
+	case 9: case 10:
+		shell_take_bulk(s);
+		break;
+	default:
+		dvs_core_batch_end(s->core, s->now);
+	}
+}
+
 static void event(struct shell *s, struct input *in)
 {
 	dvs_u8 b = take8(in);
 
-	switch (b % 20) {
+	switch (b % 21) {
 	case 0: case 1: case 2: case 3: case 4: case 5:
-		begin(s, in, b % 20);
+		begin(s, in, b % 21);
 		break;
 	case 6:
 		reply_open(s, in);
@@ -285,8 +449,11 @@ static void event(struct shell *s, struct input *in)
 	case 18:
 		device(s, in);
 		break;
+	case 19:
+		begin_other(s, in);
+		break;
 	default:
-		dvs_core_batch_end(s->core, s->now);
+		event_of_copies(s, in, b / 21);
 	}
 }
 
@@ -298,7 +465,7 @@ static void bind_some(struct shell *s)
 
 	for (nr = 0; nr < 2; nr++) {
 		struct dvs_frame f = { .kind = DVS_K_BOUND, .dst_vm = ME, .dst_inc = MY_LIFE };
-		struct slot_call *c = shell_call(s, 0, 0);
+		struct slot_call *c = shell_call(s, 0, 0, 0);
 
 		shell_started(s, c, dvs_bind(s->core, &c->call, nr, s->now));
 		CHECK(shell_take_control(s, &r));
@@ -338,6 +505,8 @@ static void age_channel(struct dvs_chan *ch)
 	ch->acked += AGE;
 	ch->finished += AGE;
 	ch->granted += AGE;
+	ch->bulk.expect += AGE;
+	ch->bulk.acked += AGE;
 }
 
 int LLVMFuzzerTestOneInput(const dvs_u8 *data, dvs_size size)

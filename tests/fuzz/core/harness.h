@@ -12,8 +12,17 @@
 #define CALLS		24
 #define RING		24
 #define CONTROLS	4
+#define WORKS		64
 #define ME		1
 #define MY_LIFE		100
+
+/* What the core asked for, and what is begun and not ended. */
+enum shell_work {
+	SHELL_OPEN,
+	SHELL_RUN,
+	SHELL_PIECE,
+	SHELL_WRITE,
+};
 
 /* The bytes that are left; zeros when they are used up. */
 struct input {
@@ -41,6 +50,10 @@ struct shell {
 	struct slot_call calls[CALLS];
 	struct { dvs_u32 slot, len; } ring[RING];
 	dvs_u32 ring_used;
+	struct { dvs_u32 slot, len; struct dvs_side *side; } bulk[RING];
+	dvs_u32 bulk_used;
+	struct { struct dvs_side *side, *dst; dvs_u8 what; } work[WORKS];	/* enum shell_work */
+	dvs_u32 work_used;
 	struct dvs_ctl_request control[CONTROLS];
 	dvs_u32 control_used;
 };
@@ -56,8 +69,8 @@ struct dvs_addr address(struct input *in);
 /* ---- shell.c ---- */
 void shell_init(struct shell *s, dvs_u8 flavour);
 void shell_free(struct shell *s);
-/* A call that is not under way, with new buffers; NULL: all are. */
-struct slot_call *shell_call(struct shell *s, dvs_u32 send_len, dvs_u32 recv_cap);
+/* A call that is not under way, with new buffers; NULL: all are. A sendrec's message may be exchanged. */
+struct slot_call *shell_call(struct shell *s, dvs_u32 send_len, dvs_u32 recv_cap, int sendrec);
 /* What a starting function returned. */
 void shell_started(struct shell *s, struct slot_call *call, int result);
 /* The device takes a frame from the ring into `buffer`; its length, 0: none is there. */
@@ -65,6 +78,11 @@ dvs_u32 shell_take_frame(struct shell *s, void *buffer);
 /* The node takes a control request; 0: none is there. */
 int shell_take_control(struct shell *s, struct dvs_ctl_request *request);
 void shell_frame(struct shell *s, const struct dvs_frame *f, const void *payload);
+/* The same of the bulk queues. */
+dvs_u32 shell_take_bulk(struct shell *s);
+void shell_bulk(struct shell *s, const struct dvs_frame *f);
+/* Does a piece of the work of copies; 0: there is none. `fails`: what may, does. */
+int shell_work(struct shell *s, dvs_u8 pick, int fails);
 void shell_run_timer(struct shell *s);
 void shell_stop(struct shell *s);
 

@@ -8,7 +8,7 @@
 #define HONEST_LIFE	900
 #define HONEST_EP	90
 #define HONEST_GEN	990
-#define OWN_EP		77
+#define OWN_EP		(-2)
 
 static void answer_control(struct shell *s, const struct dvs_ctl_request *r)
 {
@@ -21,6 +21,13 @@ static void answer_control(struct shell *s, const struct dvs_ctl_request *r)
 		break;
 	case DVS_CTL_UNBIND:
 		f.kind = DVS_K_UNBOUND;
+		f.dst_gen = r->gen;
+		break;
+	case DVS_CTL_AWAIT: /* of what is never bound */
+	case DVS_CTL_FORGET:
+		return;
+	case DVS_CTL_PRIVILEGE:
+		f.kind = DVS_K_PRIVILEGED;
 		f.dst_gen = r->gen;
 		break;
 	default:
@@ -67,6 +74,10 @@ static void settle(struct shell *s, dvs_u32 *seq)
 			answer_frame(s, (struct dvs_frame *)buffer, seq);
 			busy = 1;
 		}
+		while (shell_take_bulk(s))
+			busy = 1;
+		while (shell_work(s, 0, 0))
+			busy = 1;
 		CHECK(++rounds < 10000);
 		check_core(s);
 	}
@@ -86,7 +97,7 @@ static void leave_all(struct shell *s)
 
 	for (i = 0; i < CALLS; i++)
 		if (s->calls[i].busy) {
-			CHECK(dvs_call_abandon(s->core, &s->calls[i].call, s->now) < 0);
+			CHECK(dvs_call_abandon(s->core, &s->calls[i].call, s->now) <= 0);
 			s->calls[i].busy = 0;
 		}
 	for (i = 0; i < s->core->limits.endpoints; i++)
@@ -117,11 +128,11 @@ void honest_end(struct shell *s)
 	settle(s, &seq);
 	make_room(s);
 	settle(s, &seq);
-	bind = shell_call(s, 0, 0);
+	bind = shell_call(s, 0, 0, 0);
 	shell_started(s, bind, dvs_bind(s->core, &bind->call, OWN_EP, s->now));
 	settle(s, &seq);
 	CHECK(!bind->busy && bind->call.result == DVS_OK);
-	send = shell_call(s, 8, 0);
+	send = shell_call(s, 8, 0, 0);
 	shell_started(s, send, dvs_send(s->core, &send->call, dvs_ep_find(s->core, OWN_EP),
 					far, 0, s->now));
 	settle(s, &seq);

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 use virtio_dvs::node::client::Client;
 use virtio_dvs::node::control::PortCounts;
-use virtio_dvs::vm::{Limits, VmAttributes};
+use virtio_dvs::vm::VmAttributes;
 
 use super::process::Process;
 use super::{COMMAND_LIMIT, Lab};
@@ -78,13 +78,15 @@ impl Host {
     /// # Errors
     /// Fails if the node refuses.
     pub fn attach(&self, vm: u32, dcid: u32) -> Result<PathBuf> {
-        let attributes = VmAttributes {
-            vm,
-            dcid,
-            limits: Limits::default(),
-            dc: None,
-        };
-        Ok(self.client().attach(&attributes)?.socket)
+        self.attach_with(&VmAttributes::new(vm, dcid))
+    }
+
+    /// The same with attributes of one's own.
+    ///
+    /// # Errors
+    /// Fails if the node refuses.
+    pub fn attach_with(&self, attributes: &VmAttributes) -> Result<PathBuf> {
+        Ok(self.client().attach(attributes)?.socket)
     }
 
     /// What the port of a VM counted so far.

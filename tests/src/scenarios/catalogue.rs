@@ -3,7 +3,7 @@
 use anyhow::Result;
 use dvs_report::{DemoReport, Row};
 
-use super::{bench, demo, faults, lifecycle};
+use super::{bench, calls, demo, faults, lifecycle};
 use crate::harness::Lab;
 
 /// A demonstration.
@@ -67,6 +67,26 @@ pub fn tests() -> &'static [Test] {
         Test {
             name: "selftest",
             run: lifecycle::selftest,
+        },
+        Test {
+            name: "compatible-calls",
+            run: lifecycle::compatible_calls,
+        },
+        Test {
+            name: "calls-in-one-vm",
+            run: calls::calls_in_one_vm,
+        },
+        Test {
+            name: "calls-between-vms",
+            run: calls::calls_between_vms,
+        },
+        Test {
+            name: "examples",
+            run: calls::examples,
+        },
+        Test {
+            name: "storm",
+            run: calls::storm,
         },
         Test {
             name: "many-processes-on-two-vcpus",

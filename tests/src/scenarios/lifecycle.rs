@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
+use virtio_dvs::vm::VmAttributes;
 
+use super::calls::all_ok;
 use super::demo::stage;
 use super::{DCID, ping};
 use crate::harness::{Attachment, COMMAND_LIMIT, Guest, GuestSpec, Host, Lab, Task};
@@ -31,23 +33,25 @@ pub fn node_in_the_vmm(lab: &Lab) -> Result<()> {
 
 /// Every call of /dev/dvs within one VM, checked by the guest's own program.
 pub fn selftest(lab: &Lab) -> Result<()> {
-    let (_host, mut guests) = stage(lab, 1)?;
-    let guest = guests.first_mut().context("a guest was booted")?;
-    let output = guest.spawn("dvs-selftest")?.finish(ping::RUN_LIMIT)?;
-    let failed: Vec<&str> = output
-        .out
-        .iter()
-        .map(String::as_str)
-        .filter(|line| line.starts_with("not ok"))
-        .collect();
-    ensure!(
-        output.code == 0 && failed.is_empty(),
-        "exit status {}: {} {}",
-        output.code,
-        failed.join(" | "),
-        output.tail()
-    );
-    no_complaints(guest)
+    within_one_vm(lab, "dvs-selftest", false)
+}
+
+/// Every call as programs written for the DVS make it, within one VM.
+pub fn compatible_calls(lab: &Lab) -> Result<()> {
+    within_one_vm(lab, "dvk-tests", true)
+}
+
+/// A program of the guest that prints TAP, in a VM that may administer its DC or not.
+fn within_one_vm(lab: &Lab, program: &str, admin: bool) -> Result<()> {
+    let host = Host::start(lab, "node")?;
+    let socket = host.attach_with(&VmAttributes {
+        admin,
+        ..VmAttributes::new(1, DCID)
+    })?;
+    let mut guest = Guest::boot(lab, &GuestSpec::new("vm-1", Attachment::Node(socket)))?;
+    let output = guest.spawn(program)?.finish(ping::RUN_LIMIT)?;
+    all_ok(&output)?;
+    no_complaints(&mut guest)
 }
 
 /// Many processes of a guest with two vCPUs call a server in another guest at once.

@@ -1,6 +1,7 @@
 //! What is shown, tested and measured on real guests.
 
 mod bench;
+mod calls;
 mod catalogue;
 mod demo;
 mod faults;

@@ -46,7 +46,10 @@ impl World {
             nonce: request.nonce.into(),
             ep: request.ep.into(),
             generation: request.gen_.into(),
-            reserved: request.reserved.map(Into::into),
+            calls: request.calls.into(),
+            ipc_to: request.ipc_to.into(),
+            level: request.level.into(),
+            ..ControlRequest::default()
         })
     }
 
@@ -101,6 +104,11 @@ impl World {
                     self.hosts[host].switch.no_room(from, to, Class::Message);
                     self.want_room(host, to);
                 }
+            }
+            Verdict::Tell => {
+                // Who asked may have asked anew since, or be another node.
+                let told = self.hosts[host].switch.told(from, &header, payload);
+                self.count.dropped += u64::from(told.is_err());
             }
             Verdict::Drop(Drop::DestinationOver | Drop::DestinationNew | Drop::NotRunning) => {
                 self.count.dropped += 1;

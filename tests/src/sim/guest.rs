@@ -94,6 +94,7 @@ impl Guest {
             nr_tasks: i32::try_from(config.nr_tasks.get()).ok()?,
             nr_procs: i32::try_from(config.nr_procs.get()).ok()?,
             nr_sysprocs: i32::try_from(config.nr_sysprocs.get()).ok()?,
+            flags: 0,
         };
         let limits = Limits {
             endpoints: 32,
@@ -102,6 +103,7 @@ impl Guest {
             destinations: 32,
             credits: settings.credits,
             window: settings.window,
+            ..Limits::default()
         };
         self.core = Some(Core::new(identity, limits, settings.transmit_ring)?);
         self.incarnation = identity.incarnation;

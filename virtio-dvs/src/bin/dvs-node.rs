@@ -15,8 +15,8 @@ use virtio_dvs::node::{Node, NodeConfig};
 #[derive(Debug, Parser)]
 #[command(version)]
 struct Arguments {
-    /// Configuration file (JSON: api_socket, run_dir, state_file, max_vms, grace_ms,
-    /// allow_unsealed_memory).
+    /// Configuration file (JSON: api_socket, run_dir, state_file, nodeid, max_vms,
+    /// grace_ms, allow_unsealed_memory).
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
     /// Where the control API listens (HTTP on a Unix socket).
@@ -28,6 +28,9 @@ struct Arguments {
     /// File that a node started again finds its VMs in.
     #[arg(long, value_name = "FILE")]
     state_file: Option<PathBuf>,
+    /// Number of this node that programs of the DVS see.
+    #[arg(long, value_name = "N")]
+    nodeid: Option<u32>,
     /// VMs attached at once.
     #[arg(long, value_name = "N")]
     max_vms: Option<usize>,
@@ -48,6 +51,7 @@ impl Arguments {
         config.api_socket = self.api_socket.or(config.api_socket);
         config.run_dir = self.run_dir.or(config.run_dir);
         config.state_file = self.state_file.or(config.state_file);
+        config.nodeid = self.nodeid.unwrap_or(config.nodeid);
         config.max_vms = self.max_vms.unwrap_or(config.max_vms);
         config.grace_ms = self.grace_ms.unwrap_or(config.grace_ms);
         config.allow_unsealed_memory |= self.allow_unsealed_memory;

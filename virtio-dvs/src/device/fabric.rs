@@ -11,10 +11,10 @@ use crate::device::port::{DevicePort, SessionId, rx_queue};
 use crate::device::ring::{EventSignal, RingError};
 use crate::directory::{Directory, DirectoryError};
 use crate::frame::{
-    Class, ControlRequest, ControlResponse, ControlStatus, FRAME_HEADER, Frame, kind,
+    Class, ControlRequest, ControlResponse, ControlStatus, FRAME_HEADER, Frame, MSG_FRAME_MAX, kind,
 };
 use crate::spec::{QUEUE_BULK_TX, QUEUE_CONTROL, QUEUE_MSG_TX};
-use crate::switch::{Action, AttachError, Drop, PortId, Switch, Verdict};
+use crate::switch::{Action, AttachError, Drop, PortId, Switch, Told, Verdict};
 use std::collections::{BTreeMap, VecDeque};
 use std::fs::File;
 use std::sync::Arc;
@@ -27,8 +27,17 @@ mod transmit;
 
 pub use lifecycle::{RingCommand, SessionError};
 
-/// Frames or control requests of one port that are handled before others have their turn.
-const FAIR_SHARE: usize = 128;
+/// Frames of one port's queue that are handled before others have their turn. Bulk frames are large:
+/// no message waits for more than a few of them.
+const fn fair_share(class: Class) -> usize {
+    match class {
+        Class::Message => 128,
+        Class::Bulk => 4,
+    }
+}
+
+/// Control requests of one port that are handled before others have their turn.
+const FAIR_SHARE_CONTROL: usize = 128;
 
 /// A change to what the event loop listens to.
 #[derive(Debug)]
@@ -56,6 +65,8 @@ pub struct Fabric {
     ports: Vec<Option<DevicePort>>,
     /// Queues that may hold more than was handled.
     backlog: VecDeque<(PortId, usize)>,
+    /// Ports with bulk frames to be carried, once there is nothing else to do.
+    bulk_backlog: VecDeque<PortId>,
     /// Ports over their rate: when their queues are looked at again.
     throttled: BTreeMap<PortId, Duration>,
     /// Where the time of rates begins.
@@ -65,6 +76,7 @@ pub struct Fabric {
     watches: Vec<Watch>,
     waiting_attach: BTreeMap<u32, Done<Result<PortId, AttachError>>>,
     waiting_life: BTreeMap<PortId, Vec<Done<Result<(), DirectoryError>>>>,
+    waiting_survey: Option<Done<BTreeMap<u32, Told>>>,
     next_session: u64,
 }
 
@@ -80,17 +92,23 @@ impl std::fmt::Debug for Fabric {
 
 impl Fabric {
     /// A fabric for at most `max_vms` VMs. VMs that the directory knows keep their ports and lives.
-    pub fn new(directory: Box<dyn Directory>, max_vms: usize) -> Result<Fabric, AttachError> {
+    pub fn new(
+        directory: Box<dyn Directory>,
+        max_vms: usize,
+        nodeid: u32,
+    ) -> Result<Fabric, AttachError> {
         let mut fabric = Fabric {
-            switch: Switch::new(max_vms),
+            switch: Switch::new(max_vms).with_nodeid(nodeid),
             ports: Vec::new(),
             backlog: VecDeque::new(),
+            bulk_backlog: VecDeque::new(),
             throttled: BTreeMap::new(),
             epoch: Instant::now(),
             uncalled: Vec::new(),
             watches: Vec::new(),
             waiting_attach: BTreeMap::new(),
             waiting_life: BTreeMap::new(),
+            waiting_survey: None,
             next_session: 0,
             directory,
         };
@@ -146,17 +164,57 @@ impl Fabric {
 
     /// Whether work is left over, so that the event loop must not sleep.
     pub fn has_backlog(&self) -> bool {
-        !self.backlog.is_empty()
+        !(self.backlog.is_empty() && self.bulk_backlog.is_empty())
     }
 
-    /// Handles what was left over when this was called.
+    /// Handles what was left over when this was called; of bulk frames one port's share, so that
+    /// messages that came meanwhile go before the next.
     pub fn run_backlog(&mut self) {
         for _ in 0..self.backlog.len() {
             if let Some((id, queue)) = self.backlog.pop_front() {
                 self.look_at(id, queue);
             }
         }
+        if let Some(id) = self.bulk_backlog.pop_front() {
+            self.look_at(id, QUEUE_BULK_TX);
+        }
         self.settle();
+    }
+
+    /// The event loop comes back to this queue, after whatever else has come.
+    fn later(&mut self, id: PortId, queue: usize) {
+        if queue == QUEUE_BULK_TX {
+            if !self.bulk_backlog.contains(&id) {
+                self.bulk_backlog.push_back(id);
+            }
+        } else if !self.backlog.contains(&(id, queue)) {
+            self.backlog.push_back((id, queue));
+        }
+    }
+
+    /// Looks at a queue that may hold something new; bulk frames wait until messages have gone.
+    fn look_at_in_turn(&mut self, id: PortId, queue: usize) {
+        if queue == QUEUE_BULK_TX {
+            self.later(id, queue);
+        } else {
+            self.look_at(id, queue);
+        }
+    }
+
+    /// Asks all guests for the states of their endpoints; `done` gets by VM what they tell, once all
+    /// have, or at [`Fabric::end_survey`]. A survey that is under way ends.
+    pub fn survey(&mut self, done: Done<BTreeMap<u32, Told>>) {
+        self.end_survey();
+        self.waiting_survey = Some(done);
+        self.switch.survey();
+        self.settle();
+    }
+
+    /// Waits no longer for those who have not told.
+    pub fn end_survey(&mut self) {
+        if let Some(done) = self.waiting_survey.take() {
+            done(self.switch.end_survey());
+        }
     }
 
     /// In how long ports over their rate must be looked at again, if there are any.
@@ -174,7 +232,7 @@ impl Fabric {
         for id in ports {
             self.throttled.remove(&id);
             for queue in [QUEUE_MSG_TX, QUEUE_BULK_TX, QUEUE_CONTROL] {
-                self.look_at(id, queue);
+                self.look_at_in_turn(id, queue);
             }
         }
         self.settle();
@@ -185,7 +243,7 @@ impl Fabric {
         if let Some(device) = self.device_mut(id) {
             device.count_kick(queue);
         }
-        self.look_at(id, queue);
+        self.look_at_in_turn(id, queue);
         self.settle();
     }
 
@@ -222,6 +280,9 @@ impl Fabric {
     /// Carries out what the switch asks until it asks nothing more, then calls the guests.
     fn settle(&mut self) {
         self.settle_actions();
+        if self.switch.survey_is_over() {
+            self.end_survey();
+        }
         self.call_guests();
     }
 

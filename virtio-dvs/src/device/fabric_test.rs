@@ -27,7 +27,7 @@ impl World {
     }
 
     fn with(vms: Vec<VmAttributes>, features: u64) -> World {
-        let mut fabric = Fabric::new(Box::new(Local::in_memory()), 16).unwrap();
+        let mut fabric = Fabric::new(Box::new(Local::in_memory()), 16, 3).unwrap();
         let mut guests = Vec::new();
         for attributes in vms {
             let mut guest = Guest::new(attributes.vm).unwrap();
@@ -290,3 +290,9 @@ mod hostile;
 
 #[path = "fabric_vmm_test.rs"]
 mod vmm;
+
+#[path = "fabric_bulk_test.rs"]
+mod bulk;
+
+#[path = "fabric_survey_test.rs"]
+mod survey;

@@ -5,6 +5,7 @@
 //! when the host itself restarts, its VMs are over anyway (that is what `boot` is for).
 
 use crate::directory::Owner;
+use crate::privileges::Privileges;
 use crate::vm::{DcAttributes, VmAttributes};
 use serde::{Deserialize, Serialize};
 use std::fs::{File, OpenOptions};
@@ -49,10 +50,18 @@ pub(super) enum Change {
         dcid: u32,
         number: i32,
     },
+    Privilege {
+        dcid: u32,
+        number: i32,
+        privileges: Privileges,
+    },
 }
 
-/// The version of the format.
-pub(super) const FORMAT: u32 = 1;
+/// The version of the format that is written. What an older one said is still understood: each
+/// version has only added to the one before it.
+pub(super) const FORMAT: u32 = 2;
+/// The oldest version that is understood. 1 knew neither privileges nor administrators.
+pub(super) const FORMAT_OLDEST: u32 = 1;
 
 /// Why a state file cannot be used.
 #[derive(Debug, Error)]

@@ -1,10 +1,11 @@
 //! The directory of a single host, in the node's own process.
 
-use crate::directory::journal::{Change, FORMAT, Journal};
+use crate::directory::journal::{Change, FORMAT, FORMAT_OLDEST, Journal};
 use crate::directory::state::{State, Vm};
 use crate::directory::{
     Answer, Directory, DirectoryError, Endpoint, Owner, Request, RequestId, VmRecord,
 };
+use crate::privileges::Privileges;
 use crate::vm::{DcAttributes, VmAttributes};
 use std::collections::VecDeque;
 use std::path::Path;
@@ -83,7 +84,7 @@ impl Local {
     }
 
     fn compact(&mut self) {
-        let live = 1 + 3 * self.state.vms.len() + self.state.endpoints.len();
+        let live = 1 + 3 * self.state.vms.len() + 2 * self.state.endpoints.len();
         let Some(journal) = self.journal.as_mut().filter(|it| it.is_stale(live)) else {
             return;
         };
@@ -191,6 +192,25 @@ impl Local {
         }
     }
 
+    fn privilege(
+        &mut self,
+        endpoint: Endpoint,
+        owner: Owner,
+        generation: u32,
+        privileges: Privileges,
+    ) -> Result<u32, DirectoryError> {
+        let bound = self.state.endpoints.get(&endpoint).filter(|binding| {
+            binding.owner == owner && [0, binding.generation].contains(&generation)
+        });
+        let generation = bound.ok_or(DirectoryError::NotBound(endpoint))?.generation;
+        self.change(Change::Privilege {
+            dcid: endpoint.dcid,
+            number: endpoint.number,
+            privileges,
+        })?;
+        Ok(generation)
+    }
+
     fn lookup(&self, endpoint: Endpoint) -> Option<(Owner, u32)> {
         let binding = self.state.endpoints.get(&endpoint)?;
         Some((binding.owner, binding.generation))
@@ -226,6 +246,12 @@ impl Directory for Local {
                 owner,
                 generation,
             } => Answer::Unbound(self.unbind(endpoint, owner, generation)),
+            Request::Privilege {
+                endpoint,
+                owner,
+                generation,
+                privileges,
+            } => Answer::Privileged(self.privilege(endpoint, owner, generation, privileges)),
             Request::Lookup { endpoint } => Answer::Found(self.lookup(endpoint)),
         };
         self.answers.push_back((id, answer));
@@ -247,9 +273,11 @@ fn next(last: u32, what: &'static str) -> Result<u32, DirectoryError> {
 /// The head is the first line and nowhere else, and of this format.
 fn check_head(path: &Path, index: usize, change: &Change) -> Result<(), StateFileError> {
     let reason = match change {
-        Change::Head { format, .. } if index == 0 && *format == FORMAT => return Ok(()),
+        Change::Head { format, .. } if index == 0 && (FORMAT_OLDEST..=FORMAT).contains(format) => {
+            return Ok(());
+        }
         Change::Head { format, .. } if index == 0 => {
-            format!("its format is {format}, this node knows {FORMAT}")
+            format!("its format is {format}, this node knows {FORMAT_OLDEST} to {FORMAT}")
         }
         Change::Head { .. } => "a second head".to_owned(),
         _ if index == 0 => "the head is missing".to_owned(),

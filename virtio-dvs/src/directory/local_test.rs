@@ -37,6 +37,33 @@ fn bind(directory: &mut Local, owner: Owner, number: i32) -> Result<u32, Directo
     }
 }
 
+const RIGHTS: Privileges = Privileges {
+    calls: 1 << 40 | 3,
+    ipc_to: u64::MAX - 1,
+    level: 1,
+};
+
+/// Changes what endpoint 5 may do.
+fn privilege(directory: &mut Local, owner: Owner, generation: u32) -> Result<u32, DirectoryError> {
+    let request = Request::Privilege {
+        endpoint: endpoint(5),
+        owner,
+        generation,
+        privileges: RIGHTS,
+    };
+    match ask(directory, request) {
+        Answer::Privileged(done) => done,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn administrator(vm: u32) -> VmAttributes {
+    VmAttributes {
+        admin: true,
+        ..VmAttributes::new(vm, 0)
+    }
+}
+
 fn found(directory: &mut Local, number: i32) -> Option<(Owner, u32)> {
     let endpoint = endpoint(number);
     match ask(directory, Request::Lookup { endpoint }) {
@@ -127,15 +154,23 @@ fn open(directory: &TempDir, boot: &str) -> Local {
 fn what_was_there_is_there_again() {
     let files = TempDir::new().unwrap();
     let mut directory = open(&files, "boot");
-    join(&mut directory, 1, 0);
+    let joined = ask(&mut directory, Request::Join(administrator(1)));
+    assert!(matches!(joined, Answer::Joined(Ok(_))), "{joined:?}");
     join(&mut directory, 2, 3);
     let owner = begin(&mut directory, 1);
     ask(&mut directory, Request::Driving(owner));
     let generation = bind(&mut directory, owner, 5).unwrap();
+    assert_eq!(privilege(&mut directory, owner, 0), Ok(generation));
     let records = directory.records();
     assert_eq!(records[0].incarnation, Some(owner.incarnation));
     assert!(records[0].driving && !records[1].driving);
-    assert_eq!(records[0].endpoints, [(5, generation, 9)]);
+    let bound = records[0].endpoints[0];
+    assert_eq!(
+        (bound.number, bound.generation, bound.nonce),
+        (5, generation, 9)
+    );
+    assert_eq!(bound.privileges, Some(RIGHTS));
+    assert_eq!(records[0].attributes, administrator(1));
     drop(directory);
     let mut directory = open(&files, "boot");
     assert_eq!(directory.records(), records);
@@ -155,6 +190,58 @@ fn what_was_there_is_there_again() {
     let later = begin(&mut directory, 1);
     assert!(later.incarnation > owner.incarnation);
     assert!(bind(&mut directory, later, 5).unwrap() > generation + 1);
+}
+
+#[test]
+fn privileges_belong_to_a_binding() {
+    let files = TempDir::new().unwrap();
+    let mut directory = open(&files, "boot");
+    join(&mut directory, 1, 0);
+    join(&mut directory, 2, 0);
+    let (one, two) = (begin(&mut directory, 1), begin(&mut directory, 2));
+    let not_bound = Err(DirectoryError::NotBound(endpoint(5)));
+    assert_eq!(privilege(&mut directory, one, 0), not_bound);
+    let generation = bind(&mut directory, one, 5).unwrap();
+    assert_eq!(privilege(&mut directory, two, 0), not_bound);
+    assert_eq!(privilege(&mut directory, one, generation + 1), not_bound);
+    assert_eq!(privilege(&mut directory, one, generation), Ok(generation));
+    let request = Request::Unbind {
+        endpoint: endpoint(5),
+        owner: one,
+        generation,
+    };
+    assert_eq!(ask(&mut directory, request), Answer::Unbound(Ok(())));
+    bind(&mut directory, two, 5).unwrap();
+    for _ in 0..2 {
+        assert_eq!(directory.records()[1].endpoints[0].privileges, None);
+        drop(directory);
+        directory = open(&files, "boot");
+    }
+    assert_eq!(privilege(&mut directory, one, 0), not_bound);
+}
+
+#[test]
+fn a_file_of_the_first_format_is_understood() {
+    let files = TempDir::new().unwrap();
+    let path = files.path().join("state");
+    let text = r#"{"head":{"format":1,"boot":"boot","incarnation":4,"generation":7}}
+{"join":{"attributes":{"vm":1,"dcid":0,"limits":{"max_endpoints":256,"max_peers":32}},"dc":{"name":"","nr_tasks":34,"nr_procs":221,"nr_sysprocs":64}}}
+{"begin":{"vm":1,"incarnation":4}}
+{"bind":{"dcid":0,"number":5,"owner":{"vm":1,"incarnation":4},"generation":7,"nonce":9}}
+"#;
+    fs::write(&path, text).unwrap();
+    let mut directory = open(&files, "boot");
+    let record = directory.records().remove(0);
+    assert!(!record.attributes.admin);
+    assert_eq!(record.endpoints[0].privileges, None);
+    let owner = Owner {
+        vm: 1,
+        incarnation: 4,
+    };
+    assert_eq!(privilege(&mut directory, owner, 7), Ok(7));
+    // Older nodes see from the head that they do not know all of it.
+    let text = fs::read_to_string(&path).unwrap();
+    assert!(text.starts_with(r#"{"head":{"format":2"#), "{text}");
 }
 
 #[test]
@@ -211,8 +298,12 @@ fn files_that_are_refused() {
     assert!(refuse("{\"leave\":{\"vm\":1}}\n").contains("the head is missing"));
     assert!(refuse(&format!("{head}\n{head}\n")).contains("line 2"));
     assert!(refuse(&format!("{head}\n{{\"unheard_of\":1}}\n")).contains("unknown variant"));
-    let newer = head.replace("\"format\":1", "\"format\":2");
-    assert!(refuse(&format!("{newer}\n")).contains("its format is 2, this node knows 1"));
+    for format in [0, 3] {
+        let other = head.replace("\"format\":1", &format!("\"format\":{format}"));
+        let error = refuse(&format!("{other}\n"));
+        let sentence = format!("its format is {format}, this node knows 1 to 2");
+        assert!(error.contains(&sentence), "{error}");
+    }
     fs::remove_file(&path).unwrap();
     let _first = open(&files, "x");
     let second = Local::with_state_file(&path, "x").unwrap_err();

@@ -7,6 +7,7 @@ mod journal;
 pub mod local;
 mod state;
 
+use crate::privileges::Privileges;
 use crate::vm::{DcAttributes, VmAttributes};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
@@ -70,6 +71,18 @@ pub enum Request {
         /// In which generation; 0: in any.
         generation: u32,
     },
+    /// Change what an endpoint may do, if this life has it in this generation, for as long as it
+    /// has. Answer: [`Answer::Privileged`].
+    Privilege {
+        /// Which one.
+        endpoint: Endpoint,
+        /// Who has it.
+        owner: Owner,
+        /// In which generation; 0: in any.
+        generation: u32,
+        /// What it may do.
+        privileges: Privileges,
+    },
     /// Where is an endpoint? Answer: [`Answer::Found`].
     Lookup {
         /// Which one.
@@ -90,6 +103,8 @@ pub enum Answer {
     Bound(Result<u32, DirectoryError>),
     /// To [`Request::Unbind`].
     Unbound(Result<(), DirectoryError>),
+    /// To [`Request::Privilege`], with the generation.
+    Privileged(Result<u32, DirectoryError>),
     /// To [`Request::Lookup`], with owner and generation.
     Found(Option<(Owner, u32)>),
 }
@@ -146,8 +161,21 @@ pub struct VmRecord {
     pub incarnation: Option<u32>,
     /// Whether the guest has driven its device in that life.
     pub driving: bool,
-    /// What is bound in that life: number, generation, nonce.
-    pub endpoints: Vec<(i32, u32, u64)>,
+    /// What is bound in that life, by number.
+    pub endpoints: Vec<BoundRecord>,
+}
+
+/// What the directory knows of an endpoint that a VM of this host has bound.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BoundRecord {
+    /// Its number.
+    pub number: i32,
+    /// Its generation.
+    pub generation: u32,
+    /// Chosen by the guest when it bound it.
+    pub nonce: u64,
+    /// What it may do, where that was changed.
+    pub privileges: Option<Privileges>,
 }
 
 /// The truth about location.

@@ -1,7 +1,8 @@
 //! What the local directory knows: the sum of all changes.
 
 use crate::directory::journal::{Change, FORMAT};
-use crate::directory::{DirectoryError, Endpoint, Owner};
+use crate::directory::{BoundRecord, DirectoryError, Endpoint, Owner};
+use crate::privileges::Privileges;
 use crate::vm::{DcAttributes, VmAttributes};
 use std::collections::BTreeMap;
 
@@ -18,6 +19,7 @@ pub(super) struct Binding {
     pub(super) owner: Owner,
     pub(super) generation: u32,
     pub(super) nonce: u64,
+    pub(super) privileges: Option<Privileges>,
 }
 
 /// What changes make: VMs, endpoints, and the numbers given out last.
@@ -75,6 +77,16 @@ impl State {
                     number: *number,
                 });
             }
+            Change::Privilege {
+                dcid,
+                number,
+                privileges,
+            } => {
+                let (dcid, number) = (*dcid, *number);
+                if let Some(binding) = self.endpoints.get_mut(&Endpoint { dcid, number }) {
+                    binding.privileges = Some(*privileges);
+                }
+            }
         }
     }
 
@@ -91,6 +103,7 @@ impl State {
             owner,
             generation,
             nonce,
+            privileges: None,
         };
         self.endpoints.insert(Endpoint { dcid, number }, binding);
     }
@@ -119,17 +132,20 @@ impl State {
                 }
             }
         }
-        changes.extend(
-            self.endpoints
-                .iter()
-                .map(|(endpoint, binding)| Change::Bind {
-                    dcid: endpoint.dcid,
-                    number: endpoint.number,
-                    owner: binding.owner,
-                    generation: binding.generation,
-                    nonce: binding.nonce,
-                }),
-        );
+        for (&Endpoint { dcid, number }, binding) in &self.endpoints {
+            changes.push(Change::Bind {
+                dcid,
+                number,
+                owner: binding.owner,
+                generation: binding.generation,
+                nonce: binding.nonce,
+            });
+            changes.extend(binding.privileges.map(|privileges| Change::Privilege {
+                dcid,
+                number,
+                privileges,
+            }));
+        }
         changes
     }
 
@@ -145,11 +161,16 @@ impl State {
         }
     }
 
-    pub(super) fn endpoints_of(&self, vm: u32) -> Vec<(i32, u32, u64)> {
+    pub(super) fn endpoints_of(&self, vm: u32) -> Vec<BoundRecord> {
         self.endpoints
             .iter()
             .filter(|(_, binding)| binding.owner.vm == vm)
-            .map(|(endpoint, binding)| (endpoint.number, binding.generation, binding.nonce))
+            .map(|(endpoint, binding)| BoundRecord {
+                number: endpoint.number,
+                generation: binding.generation,
+                nonce: binding.nonce,
+                privileges: binding.privileges,
+            })
             .collect()
     }
 }

@@ -48,6 +48,8 @@ impl Api {
                 if let Err(error) = runtime.block_on(serve) {
                     tracing::error!("the control API ends: {error}");
                 }
+                // Whoever still waits for guests is not waited for.
+                runtime.shutdown_background();
                 // The socket's file goes with the API.
                 drop(listener);
             })?;
@@ -117,7 +119,11 @@ async fn ports(State(control): State<Control>) -> Response {
 }
 
 async fn endpoints(State(control): State<Control>) -> Response {
-    answer(control.endpoints())
+    // Guests are waited for, others who ask are not to be.
+    match tokio::task::spawn_blocking(move || control.endpoints()).await {
+        Ok(endpoints) => answer(endpoints),
+        Err(error) => refuse(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()),
+    }
 }
 
 async fn counters(State(control): State<Control>) -> Response {

@@ -10,6 +10,8 @@ use thiserror::Error;
 const FILE_MAX: u64 = 1 << 20;
 /// Largest `max_vms`.
 pub const VMS_MAX: usize = 4096;
+/// Largest `nodeid`: programs take it as an `int`.
+pub const NODEID_MAX: u32 = i32::MAX.unsigned_abs();
 /// Largest `grace_ms`: a day.
 pub const GRACE_MAX_MS: u64 = 24 * 60 * 60 * 1000;
 
@@ -26,6 +28,8 @@ pub struct NodeConfig {
     /// What a node that is started again must know.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub state_file: Option<PathBuf>,
+    /// Number of this node that programs of the DVS see, at most 2147483647.
+    pub nodeid: u32,
     /// VMs attached at once, 1 to 4096.
     pub max_vms: usize,
     /// After a start: how long VMMs of driving VMs have to come back, in milliseconds.
@@ -41,6 +45,7 @@ impl Default for NodeConfig {
             api_socket: None,
             run_dir: None,
             state_file: None,
+            nodeid: 0,
             max_vms: 256,
             grace_ms: 30_000,
             allow_unsealed_memory: false,
@@ -107,6 +112,7 @@ impl NodeConfig {
 
     /// Checks every number against its limits.
     pub fn validate(&self) -> Result<(), ConfigError> {
+        in_range("nodeid", self.nodeid.into(), 0, NODEID_MAX.into())?;
         in_range("max_vms", self.max_vms as u64, 1, VMS_MAX as u64)?;
         in_range("grace_ms", self.grace_ms, 0, GRACE_MAX_MS)
     }

@@ -7,6 +7,7 @@ mod api;
 pub mod client;
 pub mod config;
 pub mod control;
+mod endpoints;
 pub mod in_process;
 pub mod service;
 

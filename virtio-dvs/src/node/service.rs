@@ -1,7 +1,7 @@
 //! A running node and what can be done with it.
 
 use crate::device::event_loop::{Loop, StartError};
-use crate::device::fabric::Fabric;
+use crate::device::fabric::{Done, Fabric};
 use crate::device::remote::{Remote, Stopped};
 use crate::device::worker::{Worker, spawn_session};
 use crate::directory::local::{Local, StateFileError};
@@ -9,20 +9,26 @@ use crate::directory::{Directory, DirectoryError};
 use crate::node::api::Api;
 use crate::node::config::{ConfigError, NodeConfig};
 use crate::node::control::{Attached, EndpointInfo, Info, Ping, PortCounts, PortInfo};
+use crate::node::endpoints;
 use crate::socket::{Listener, SocketError};
-use crate::switch::{AttachError, PortId};
+use crate::switch::{AttachError, PortId, Told};
 use crate::vm::VmAttributes;
+use std::collections::BTreeMap;
 use std::fs::DirBuilder;
 use std::io;
 use std::os::unix::fs::DirBuilderExt;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use thiserror::Error;
 
 /// Names the host's current boot.
 const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
+
+/// How long guests have to tell of their endpoints.
+const TELL_TIME: Duration = Duration::from_secs(1);
 
 /// Why a node cannot be started, or does not do what it is asked.
 #[derive(Debug, Error)]
@@ -75,6 +81,8 @@ pub enum NodeError {
 pub struct Control {
     remote: Remote,
     config: Arc<NodeConfig>,
+    /// Held while guests are asked about their endpoints.
+    survey: Arc<Mutex<()>>,
 }
 
 impl Control {
@@ -96,6 +104,7 @@ impl Control {
             pid,
             vms,
             max_vms: self.config.max_vms,
+            nodeid: self.config.nodeid,
             run_dir: self.config.run_dir.clone(),
             state_file: self.config.state_file.clone(),
         })
@@ -136,29 +145,25 @@ impl Control {
         Ok(self.remote.ask(move |worker, done| done(ports(worker)))?)
     }
 
-    /// All endpoints, by VM and number.
+    /// All endpoints, by VM and number, with what their guests tell of them. A guest that does not
+    /// answer soon is not waited for.
     pub fn endpoints(&self) -> Result<Vec<EndpointInfo>, NodeError> {
-        let endpoints = |worker: &mut Worker| {
-            let switch = worker.fabric().switch();
-            let of_port = |id: PortId| {
-                let owner = switch.attributes(id).zip(switch.incarnation(id));
-                owner
-                    .into_iter()
-                    .flat_map(move |(attributes, incarnation)| {
-                        switch.endpoints(id).map(move |it| EndpointInfo {
-                            dcid: attributes.dcid,
-                            endpoint: it.number,
-                            generation: it.generation,
-                            vm: attributes.vm,
-                            incarnation,
-                        })
-                    })
-            };
-            switch.ports().flat_map(of_port).collect()
-        };
-        Ok(self
-            .remote
-            .ask(move |worker, done| done(endpoints(worker)))?)
+        // One survey at a time; nothing is left half done by one that was broken off.
+        let _turn = self.survey.lock().unwrap_or_else(PoisonError::into_inner);
+        let (sender, receiver) = mpsc::sync_channel(1);
+        let done: Done<BTreeMap<u32, Told>> = Box::new(move |told| {
+            // Whoever asked may have left.
+            let _ = sender.try_send(told);
+        });
+        self.remote.run(|worker| worker.fabric().survey(done))?;
+        let mut told = receiver.recv_timeout(TELL_TIME);
+        if told.is_err() {
+            self.remote.run(|worker| worker.fabric().end_survey())?;
+            told = receiver.recv().map_err(|_| RecvTimeoutError::Disconnected);
+        }
+        let told = told.map_err(|_| Stopped)?;
+        let all = move |worker: &mut Worker| endpoints::all(worker.fabric().switch(), &told);
+        Ok(self.remote.ask(move |worker, done| done(all(worker)))?)
     }
 
     /// What was counted, by VM.
@@ -216,6 +221,7 @@ fn port_info(worker: &mut Worker, id: PortId) -> Option<PortInfo> {
         vm: attributes.vm,
         dcid: attributes.dcid,
         dc: switch.dc(id)?.clone(),
+        admin: attributes.admin,
         limits: attributes.limits.clone(),
         incarnation: switch.incarnation(id),
         connected,
@@ -264,12 +270,13 @@ impl Node {
                 Box::new(Local::with_state_file(path, boot.trim())?)
             }
         };
-        let fabric = Fabric::new(directory, config.max_vms)?;
+        let fabric = Fabric::new(directory, config.max_vms, config.nodeid)?;
         let grace = Duration::from_millis(config.grace_ms);
         let event_loop = Loop::start(fabric, grace, config.allow_unsealed_memory)?;
         let control = Control {
             remote: event_loop.remote().clone(),
             config: Arc::new(config),
+            survey: Arc::default(),
         };
         Ok(Node {
             control,

@@ -1,15 +1,44 @@
-//! Control requests: bind, unbind, look up.
+//! Control requests: bind, unbind, look up, await, privileges.
 
 use crate::directory::{Answer, DirectoryError, Endpoint, Owner, Request};
 use crate::frame::{
-    CTL_BIND, CTL_LOOKUP, CTL_UNBIND, ControlRequest, ControlStatus, Frame, VM_NODE, kind, result,
-    vm_and_incarnation,
+    CTL_AWAIT, CTL_BIND, CTL_FORGET, CTL_LOOKUP, CTL_PRIVILEGE, CTL_UNBIND, ControlRequest,
+    ControlStatus, Frame, VM_NODE, kind, result, vm_and_incarnation,
 };
+use crate::privileges::Privileges;
 use crate::switch::port::{Bound, Port};
 use crate::switch::{Action, Pending, PortId, Switch};
 
 /// Requests of one port that the directory may owe an answer at once.
 pub const ASKED_MAX: usize = 64;
+
+/// What a request asks the directory for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Op {
+    Bind,
+    Unbind,
+    Lookup,
+    Await,
+    Privilege(Privileges),
+}
+
+impl Op {
+    /// `None` for numbers that nobody knows, and for FORGET, which needs no directory.
+    fn of(request: &ControlRequest) -> Option<Op> {
+        match request.op.get() {
+            CTL_BIND => Some(Op::Bind),
+            CTL_UNBIND => Some(Op::Unbind),
+            CTL_LOOKUP => Some(Op::Lookup),
+            CTL_AWAIT => Some(Op::Await),
+            CTL_PRIVILEGE => Some(Op::Privilege(Privileges {
+                calls: request.calls.get(),
+                ipc_to: request.ipc_to.get(),
+                level: request.level.get(),
+            })),
+            _ => None,
+        }
+    }
+}
 
 /// A control request that waits for the directory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,7 +46,7 @@ pub(super) struct Asked {
     port: PortId,
     /// The life that asked; the answer is for nobody else.
     owner: Owner,
-    op: u32,
+    op: Op,
     nonce: u64,
     number: i32,
     generation: u32,
@@ -38,6 +67,21 @@ impl Outcome {
             arg: 0,
         }
     }
+
+    fn done(generation: u32) -> Outcome {
+        Outcome {
+            result: result::OK,
+            generation,
+            arg: 0,
+        }
+    }
+
+    fn found(owner: Owner, generation: u32) -> Outcome {
+        Outcome {
+            arg: vm_and_incarnation(owner.vm, owner.incarnation),
+            ..Outcome::done(generation)
+        }
+    }
 }
 
 impl Switch {
@@ -47,14 +91,19 @@ impl Switch {
         let Some(port) = self.port_mut(id) else {
             return ControlStatus::Busy;
         };
-        let op = request.op.get();
-        if !matches!(op, CTL_BIND | CTL_UNBIND | CTL_LOOKUP) {
+        let op = Op::of(request);
+        let forget = request.op.get() == CTL_FORGET;
+        if op.is_none() && !forget {
             return ControlStatus::Unsupported;
         }
-        if request.flags.get() != 0 || request.reserved.iter().any(|it| it.get() != 0) {
+        if !is_well_formed(request, op) {
             return ControlStatus::Malformed;
         }
-        port.may_retry_unbound = true;
+        port.may_retry_source = true;
+        let Some(op) = op else {
+            port.awaiting.remove(request.nonce.get());
+            return ControlStatus::Accepted;
+        };
         let Some(incarnation) = port.incarnation().filter(|_| port.asked < ASKED_MAX) else {
             port.owed_busy = true;
             return ControlStatus::Busy;
@@ -84,9 +133,9 @@ impl Switch {
             dcid: port.attributes.dcid,
             number: asked.number,
         };
-        let owner = asked.owner;
+        let (owner, generation) = (asked.owner, asked.generation);
         let request = match asked.op {
-            CTL_BIND => {
+            Op::Bind => {
                 port.binding += 1;
                 Request::Bind {
                     endpoint,
@@ -94,16 +143,27 @@ impl Switch {
                     nonce: asked.nonce,
                 }
             }
-            CTL_UNBIND => {
+            Op::Unbind => {
                 // From now on no frame may have it as its source.
                 port.bound.remove(&asked.number);
                 Request::Unbind {
                     endpoint,
                     owner,
-                    generation: asked.generation,
+                    generation,
                 }
             }
-            _ => Request::Lookup { endpoint },
+            Op::Lookup => Request::Lookup { endpoint },
+            Op::Await => {
+                // Before the directory looks, so that no bind comes between.
+                port.awaiting.insert(asked.nonce, asked.number);
+                Request::Lookup { endpoint }
+            }
+            Op::Privilege(privileges) => Request::Privilege {
+                endpoint,
+                owner,
+                generation,
+                privileges,
+            },
         };
         self.ask(request, Pending::Control(asked));
     }
@@ -118,50 +178,58 @@ impl Switch {
             return;
         };
         port.asked = port.asked.saturating_sub(1);
-        if asked.op == CTL_BIND {
+        if asked.op == Op::Bind {
             port.binding = port.binding.saturating_sub(1);
         }
-        let outcome = match answer {
-            Answer::Bound(Ok(generation)) => {
-                let nonce = asked.nonce;
-                port.bound.insert(asked.number, Bound { generation, nonce });
-                Outcome {
-                    result: result::OK,
-                    generation,
-                    arg: 0,
-                }
-            }
-            Answer::Bound(Err(error)) => Outcome::failed(bind_result(&error)),
-            Answer::Unbound(unbound) => {
-                // The answer to a bind that was asked twice may have come since it was asked.
-                if asked.generation == 0 || port.is_bound(asked.number, asked.generation) {
-                    port.bound.remove(&asked.number);
-                }
-                Outcome {
-                    result: unbound.map_or(result::ENOTBIND, |()| result::OK),
-                    generation: asked.generation,
-                    arg: 0,
-                }
-            }
-            Answer::Found(Some((owner, generation))) => Outcome {
-                result: result::OK,
-                generation,
-                arg: vm_and_incarnation(owner.vm, owner.incarnation),
-            },
-            _ => Outcome::failed(result::EDSTDIED),
-        };
         let owed_busy = std::mem::take(&mut port.owed_busy);
-        self.tell(&asked, &outcome);
+        let dcid = port.attributes.dcid;
+        let bound = match answer {
+            Answer::Bound(Ok(generation)) => Some(generation),
+            _ => None,
+        };
+        if let Some(outcome) = settle(port, &asked, answer) {
+            self.tell(&asked, &outcome);
+        }
+        if let Some(generation) = bound {
+            self.end_awaiting(dcid, asked.number, asked.owner, generation);
+        }
         if owed_busy {
             self.say_retry(asked.port, VM_NODE);
         }
     }
 
+    /// An endpoint is bound: whoever waits for it in its DC is told, also the VM that bound it.
+    fn end_awaiting(&mut self, dcid: u32, number: i32, owner: Owner, generation: u32) {
+        let outcome = Outcome::found(owner, generation);
+        for id in self.ports().collect::<Vec<_>>() {
+            let of_dc = |port: &&mut Port| port.attributes.dcid == dcid;
+            let Some(port) = self.port_mut(id).filter(of_dc) else {
+                continue;
+            };
+            let Some(incarnation) = port.incarnation() else {
+                continue;
+            };
+            let vm = port.attributes.vm;
+            for nonce in port.awaiting.take(number) {
+                let asked = Asked {
+                    port: id,
+                    owner: Owner { vm, incarnation },
+                    op: Op::Await,
+                    nonce,
+                    number,
+                    generation: 0,
+                };
+                self.tell(&asked, &outcome);
+            }
+        }
+    }
+
     fn tell(&mut self, asked: &Asked, outcome: &Outcome) {
         let kind = match asked.op {
-            CTL_BIND => kind::BOUND,
-            CTL_UNBIND => kind::UNBOUND,
-            _ => kind::FOUND,
+            Op::Bind => kind::BOUND,
+            Op::Unbind => kind::UNBOUND,
+            Op::Lookup | Op::Await => kind::FOUND,
+            Op::Privilege(_) => kind::PRIVILEGED,
         };
         let mut frame = Frame::from_node(kind, asked.owner.vm, asked.owner.incarnation);
         frame.op = asked.nonce.into();
@@ -173,40 +241,110 @@ impl Switch {
     }
 }
 
+/// Fields that a request does not use are zero.
+fn is_well_formed(request: &ControlRequest, op: Option<Op>) -> bool {
+    let reserved = request.reserved.iter().all(|it| it.get() == 0);
+    let privileges = match op {
+        Some(Op::Privilege(privileges)) => privileges.is_valid(),
+        _ => {
+            let fields = [request.calls.get(), request.ipc_to.get()];
+            fields == [0, 0] && request.level.get() == 0
+        }
+    };
+    let zero = request.flags.get() == 0 && request.reserved0.get() == 0;
+    zero && reserved && privileges
+}
+
 /// What needs no directory: numbers outside the DC, limits, what is bound here already.
 fn decide(port: &Port, asked: &Asked) -> Option<Outcome> {
     let in_dc = port.dc.contains(asked.number);
-    let bound = port.bound.get(&asked.number);
+    let max = port.attributes.limits.max_endpoints as usize;
+    let (number, generation) = (asked.number, asked.generation);
+    // In generation 0 a bind that the directory has not answered yet may be meant.
+    let is_bound = generation == 0 || port.bound(number, generation).is_some();
     match asked.op {
-        CTL_BIND if !in_dc => Some(Outcome::failed(result::ERANGE)),
-        CTL_BIND => match bound {
-            Some(bound) if bound.nonce == asked.nonce => Some(Outcome {
-                result: result::OK,
-                generation: bound.generation,
-                arg: 0,
-            }),
+        Op::Bind | Op::Await if !in_dc => Some(Outcome::failed(result::ERANGE)),
+        Op::Bind => match port.bound.get(&number) {
+            Some(bound) if bound.nonce == asked.nonce => Some(Outcome::done(bound.generation)),
             Some(_) => Some(Outcome::failed(result::ESLOTUSED)),
             None => {
-                let used = port.bound.len() + port.binding;
-                let full = used >= port.attributes.limits.max_endpoints as usize;
+                let full = port.bound.len() + port.binding >= max;
                 full.then(|| Outcome::failed(result::EALLOCMEM))
             }
         },
-        // A bind that the directory has not answered yet may be what is given back.
-        CTL_UNBIND if asked.generation == 0 => None,
-        CTL_UNBIND if !port.is_bound(asked.number, asked.generation) => Some(Outcome {
-            result: result::ENOTBIND,
-            generation: asked.generation,
-            arg: 0,
+        Op::Await => {
+            let full = port.awaiting.len() >= max && !port.awaiting.contains(asked.nonce);
+            full.then(|| Outcome::failed(result::EALLOCMEM))
+        }
+        Op::Privilege(_) if !port.attributes.admin => Some(Outcome {
+            generation,
+            ..Outcome::failed(result::EPRIVILEGES)
         }),
-        CTL_LOOKUP if !in_dc => Some(Outcome::failed(result::EDSTDIED)),
-        _ => None,
+        Op::Unbind | Op::Privilege(_) if !is_bound => Some(Outcome {
+            generation,
+            ..Outcome::failed(result::ENOTBIND)
+        }),
+        Op::Lookup if !in_dc => Some(Outcome::failed(result::EDSTDIED)),
+        Op::Unbind | Op::Privilege(_) | Op::Lookup => None,
     }
 }
 
-fn bind_result(error: &DirectoryError) -> i32 {
+/// What the directory's answer changes at the port that asked, and what the guest is told; `None`
+/// where it goes on waiting, or does not wait any more.
+fn settle(port: &mut Port, asked: &Asked, answer: Answer) -> Option<Outcome> {
+    let (number, generation) = (asked.number, asked.generation);
+    let outcome = match (asked.op, answer) {
+        (_, Answer::Bound(Ok(generation))) => {
+            // A bind that is asked again gives nothing back that was taken since.
+            let known = port.bound(number, generation).map(|it| it.privileges);
+            let bound = Bound {
+                generation,
+                nonce: asked.nonce,
+                privileges: known.unwrap_or_else(|| Privileges::of_number(&port.dc, number)),
+            };
+            port.bound.insert(number, bound);
+            Outcome::done(generation)
+        }
+        (_, Answer::Bound(Err(error))) => Outcome::failed(change_result(&error)),
+        (_, Answer::Unbound(unbound)) => {
+            // The answer to a bind that was asked twice may have come since it was asked.
+            if generation == 0 || port.bound(number, generation).is_some() {
+                port.bound.remove(&number);
+            }
+            Outcome {
+                result: unbound.map_or(result::ENOTBIND, |()| result::OK),
+                ..Outcome::done(generation)
+            }
+        }
+        (Op::Privilege(privileges), Answer::Privileged(Ok(generation))) => {
+            let bound = port.bound.get_mut(&number);
+            if let Some(bound) = bound.filter(|it| it.generation == generation) {
+                bound.privileges = privileges;
+            }
+            Outcome::done(generation)
+        }
+        (_, Answer::Privileged(Err(error))) => Outcome {
+            generation,
+            ..Outcome::failed(change_result(&error))
+        },
+        (Op::Await, Answer::Found(found)) => {
+            let (owner, generation) = found?;
+            if !port.awaiting.remove(asked.nonce) {
+                return None;
+            }
+            Outcome::found(owner, generation)
+        }
+        (_, Answer::Found(Some((owner, generation)))) => Outcome::found(owner, generation),
+        _ => Outcome::failed(result::EDSTDIED),
+    };
+    Some(outcome)
+}
+
+/// The result of a change that the directory refuses.
+fn change_result(error: &DirectoryError) -> i32 {
     match error {
         DirectoryError::Taken { .. } => result::ESLOTUSED,
+        DirectoryError::NotBound(_) => result::ENOTBIND,
         _ => result::EALLOCMEM,
     }
 }

@@ -12,7 +12,15 @@ fn control_requests_are_checked() {
     assert_eq!(status(|it| it.op = 9.into()), ControlStatus::Unsupported);
     assert_eq!(status(|it| it.flags = 1.into()), ControlStatus::Malformed);
     assert_eq!(
-        status(|it| it.reserved[4] = 1.into()),
+        status(|it| it.reserved[1] = 1.into()),
+        ControlStatus::Malformed
+    );
+    // Fields of PRIVILEGE are for PRIVILEGE alone.
+    assert_eq!(status(|it| it.calls = 1.into()), ControlStatus::Malformed);
+    assert_eq!(status(|it| it.ipc_to = 1.into()), ControlStatus::Malformed);
+    assert_eq!(status(|it| it.level = 1.into()), ControlStatus::Malformed);
+    assert_eq!(
+        status(|it| it.reserved0 = 1.into()),
         ControlStatus::Malformed
     );
     for endpoint in [-35, 221, i32::MIN, i32::MAX, 31438, 27342, 35534] {

@@ -55,7 +55,7 @@ impl Switch {
         };
         port.running = true;
         port.owed_all = false;
-        port.may_retry_unbound = true;
+        port.may_retry_source = true;
         self.drive(id);
         self.say_retry(id, VM_NODE);
         for class in Class::ALL {
@@ -84,6 +84,7 @@ impl Switch {
         let (vm, dcid) = (port.attributes.vm, port.attributes.dcid);
         port.clear();
         port.life = Life::Over(incarnation);
+        self.leaves_survey(id);
         let mut told = Vec::new();
         for &other_id in self.by_vm.values() {
             let Some(other) = self.ports.get_mut(other_id.0).and_then(Option::as_mut) else {

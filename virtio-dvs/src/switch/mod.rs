@@ -13,10 +13,12 @@
 //!                  disconnected, reset (then Begin again)
 //! ```
 
+mod awaiting;
 mod control;
 mod life;
 mod port;
 mod route;
+mod survey;
 mod verdict;
 
 use crate::directory::{Answer, DirectoryError, Request, RequestId, VmRecord};
@@ -25,9 +27,11 @@ use crate::spec::{DC_NAME_SIZE, DeviceConfig};
 use crate::vm::{AttributeError, DcAttributes, VmAttributes};
 use port::{Life, Port};
 use std::collections::{BTreeMap, VecDeque};
+use survey::Survey;
 use thiserror::Error;
 
 pub use port::EndpointView;
+pub use survey::Told;
 pub use verdict::{Drop, Verdict};
 
 /// A place where a VM is attached. Numbers of ports that were detached are used again.
@@ -88,11 +92,16 @@ enum Pending {
 #[derive(Debug)]
 pub struct Switch {
     max_ports: usize,
+    nodeid: u32,
     ports: Vec<Option<Port>>,
     by_vm: BTreeMap<u32, PortId>,
     joining: BTreeMap<u32, RequestId>,
     pending: BTreeMap<RequestId, Pending>,
     next_request: u64,
+    /// What guests are being asked about their endpoints.
+    survey: Option<Survey>,
+    /// Tells one survey from the next.
+    next_survey: u64,
     actions: VecDeque<Action>,
 }
 
@@ -101,13 +110,22 @@ impl Switch {
     pub fn new(max_ports: usize) -> Switch {
         Switch {
             max_ports,
+            nodeid: 0,
             ports: Vec::new(),
             by_vm: BTreeMap::new(),
             joining: BTreeMap::new(),
             pending: BTreeMap::new(),
             next_request: 0,
+            survey: None,
+            next_survey: 1,
             actions: VecDeque::new(),
         }
+    }
+
+    /// The same with a number of the node that programs see.
+    pub fn with_nodeid(mut self, nodeid: u32) -> Switch {
+        self.nodeid = nodeid;
+        self
     }
 
     /// The next thing to do. Every event may leave some; carry them out in this order.
@@ -217,7 +235,7 @@ impl Switch {
 
     /// What the port's VM reads from its device's configuration space.
     pub fn config(&self, id: PortId) -> Option<DeviceConfig> {
-        self.port(id).map(Port::config)
+        self.port(id).map(|port| port.config(self.nodeid))
     }
 
     fn port(&self, id: PortId) -> Option<&Port> {
@@ -288,3 +306,7 @@ mod tests;
 #[cfg(test)]
 #[path = "property_test.rs"]
 mod property_tests;
+
+#[cfg(test)]
+#[path = "rights_property_test.rs"]
+mod rights_property_tests;

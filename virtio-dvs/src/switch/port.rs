@@ -1,11 +1,13 @@
 //! What the switch knows of one port.
 
+use crate::directory::BoundRecord;
 use crate::frame::{Class, Frame, kind, vm_and_incarnation};
-use crate::spec::DeviceConfig;
+use crate::privileges::Privileges;
+use crate::spec::{CONFIG_ADMIN, DeviceConfig};
+use crate::switch::awaiting::Awaiting;
 use crate::switch::{PortId, dc_name};
 use crate::vm::{DcAttributes, VmAttributes};
 use std::collections::{BTreeMap, BTreeSet};
-use zerocopy::little_endian::U32;
 
 /// Ends of lives that are kept for one port until there is room to tell them.
 const OWED_GONE_MAX: usize = 128;
@@ -31,6 +33,7 @@ pub(super) enum Life {
 pub(super) struct Bound {
     pub(super) generation: u32,
     pub(super) nonce: u64,
+    pub(super) privileges: Privileges,
 }
 
 /// An endpoint that a VM has bound.
@@ -40,6 +43,8 @@ pub struct EndpointView {
     pub number: i32,
     /// Its generation.
     pub generation: u32,
+    /// What it may do.
+    pub privileges: Privileges,
 }
 
 #[derive(Debug)]
@@ -57,6 +62,8 @@ pub(super) struct Port {
     /// Binds and other requests that the directory has not answered.
     pub(super) binding: usize,
     pub(super) asked: usize,
+    /// AWAIT requests whose endpoints are not bound.
+    pub(super) awaiting: Awaiting,
     /// A request was turned away for too many of them.
     pub(super) owed_busy: bool,
     /// VMs of the same DC that frames were sent to.
@@ -67,11 +74,13 @@ pub(super) struct Port {
     pub(super) owed_all: bool,
     /// Lives whose end could not be told, by VM.
     pub(super) owed_gone: BTreeMap<u32, u32>,
-    /// A frame was refused in this batch since its source endpoint is not bound.
-    pub(super) refused_unbound: bool,
+    /// ASK found no room.
+    pub(super) owed_ask: Option<Frame>,
+    /// A frame was refused in this batch for what its source endpoint is not, or may not.
+    pub(super) refused_source: bool,
     /// RETRY may answer that; regained by frames that are carried and by control requests, so that
     /// a guest that repeats itself is not answered for ever.
-    pub(super) may_retry_unbound: bool,
+    pub(super) may_retry_source: bool,
     /// The last GONE said in this batch; the next frame to the same life needs none.
     pub(super) said_gone: Option<u64>,
 }
@@ -88,29 +97,34 @@ impl Port {
             bound: BTreeMap::new(),
             binding: 0,
             asked: 0,
+            awaiting: Awaiting::default(),
             owed_busy: false,
             peers: BTreeSet::new(),
             owed: Default::default(),
             owed_all: false,
             owed_gone: BTreeMap::new(),
-            refused_unbound: false,
-            may_retry_unbound: true,
+            owed_ask: None,
+            refused_source: false,
+            may_retry_source: true,
             said_gone: None,
         }
     }
 
     /// Takes up a life that began before this node was started.
-    pub(super) fn restore(
-        &mut self,
-        incarnation: u32,
-        driven: bool,
-        endpoints: &[(i32, u32, u64)],
-    ) {
+    pub(super) fn restore(&mut self, incarnation: u32, driven: bool, endpoints: &[BoundRecord]) {
         self.life = Life::Alive(incarnation);
         self.driven = driven;
         self.bound = endpoints
             .iter()
-            .map(|&(number, generation, nonce)| (number, Bound { generation, nonce }))
+            .map(|record| {
+                let default = || Privileges::of_number(&self.dc, record.number);
+                let bound = Bound {
+                    generation: record.generation,
+                    nonce: record.nonce,
+                    privileges: record.privileges.unwrap_or_else(default),
+                };
+                (record.number, bound)
+            })
             .collect();
     }
 
@@ -143,13 +157,15 @@ impl Port {
         self.bound.clear();
         self.binding = 0;
         self.asked = 0;
+        self.awaiting = Awaiting::default();
         self.owed_busy = false;
         self.peers.clear();
         self.owed = Default::default();
         self.owed_all = false;
         self.owed_gone.clear();
-        self.refused_unbound = false;
-        self.may_retry_unbound = true;
+        self.owed_ask = None;
+        self.refused_source = false;
+        self.may_retry_source = true;
         self.said_gone = None;
     }
 
@@ -160,8 +176,12 @@ impl Port {
     }
 
     /// Something that the node had to say found no room. An end is kept as long as there is place
-    /// for it: nobody else would tell it.
+    /// for it: nobody else would tell it. So is the question that the node asks last.
     pub(super) fn lost(&mut self, frame: &Frame) {
+        if frame.kind == kind::ASK {
+            self.owed_ask = Some(*frame);
+            return;
+        }
         let gone = frame.arg.get();
         let (vm, incarnation) = (low(gone), low(gone >> u32::BITS));
         if frame.kind == kind::GONE
@@ -174,10 +194,10 @@ impl Port {
         }
     }
 
-    pub(super) fn is_bound(&self, number: i32, generation: u32) -> bool {
-        self.bound
-            .get(&number)
-            .is_some_and(|bound| bound.generation == generation)
+    /// What is bound under this number, if it is of this generation.
+    pub(super) fn bound(&self, number: i32, generation: u32) -> Option<&Bound> {
+        let bound = self.bound.get(&number);
+        bound.filter(|bound| bound.generation == generation)
     }
 
     pub(super) fn may_talk_to(&self, vm: u32) -> bool {
@@ -194,10 +214,16 @@ impl Port {
         self.bound.iter().map(|(&number, bound)| EndpointView {
             number,
             generation: bound.generation,
+            privileges: bound.privileges,
         })
     }
 
-    pub(super) fn config(&self) -> DeviceConfig {
+    pub(super) fn config(&self, nodeid: u32) -> DeviceConfig {
+        let admin = if self.attributes.admin {
+            CONFIG_ADMIN
+        } else {
+            0
+        };
         let limit = |class: Class| u32::try_from(class.payload_max()).unwrap_or(u32::MAX);
         DeviceConfig {
             vm: self.attributes.vm.into(),
@@ -210,7 +236,8 @@ impl Port {
             nr_tasks: self.dc.nr_tasks.into(),
             nr_procs: self.dc.nr_procs.into(),
             nr_sysprocs: self.dc.nr_sysprocs.into(),
-            reserved: [U32::ZERO; 2],
+            flags: admin.into(),
+            nodeid: nodeid.into(),
             dc_name: dc_name(&self.dc.name),
         }
     }

@@ -254,6 +254,7 @@ impl Model {
                     self.owed.insert((from, to));
                 }
             }
+            Verdict::Tell => panic!("nobody tells anything"),
             Verdict::Drop(Drop::NotRunning) => {
                 self.owed.insert((from, to));
             }

@@ -1,6 +1,7 @@
 //! Frames: admission, routes, and who is owed a RETRY.
 
 use crate::frame::{Class, Frame, VM_NODE, class_of, is_request, kind, vm_and_incarnation};
+use crate::privileges::Denied;
 use crate::switch::port::Port;
 use crate::switch::{Drop, PortId, Switch, Verdict};
 use std::collections::BTreeMap;
@@ -10,7 +11,7 @@ impl Switch {
     /// behind its header.
     pub fn frame(&mut self, from: PortId, header: &Frame, class: Class, payload: usize) -> Verdict {
         match self.route(from, header, class, payload) {
-            Ok(to) => Verdict::Deliver(to),
+            Ok(verdict) => verdict,
             Err(drop) => {
                 self.dropped(from, header, class, drop);
                 Verdict::Drop(drop)
@@ -40,16 +41,20 @@ impl Switch {
         };
         let vm = port.attributes.vm;
         let owed = std::mem::take(&mut port.owed[class.index()]);
-        let (mut owed_all, mut owed_gone) = (false, BTreeMap::new());
+        let (mut owed_all, mut owed_gone, mut owed_ask) = (false, BTreeMap::new(), None);
         if class == Class::Message {
             owed_all = std::mem::take(&mut port.owed_all);
             owed_gone = std::mem::take(&mut port.owed_gone);
+            owed_ask = port.owed_ask.take();
         }
         for (gone, incarnation) in owed_gone {
             self.say(id, kind::GONE, vm_and_incarnation(gone, incarnation));
         }
         if owed_all {
             self.say_retry(id, VM_NODE);
+        }
+        if let Some(ask) = owed_ask {
+            self.ask_again(id, ask);
         }
         for sender in owed {
             self.say_retry(sender, vm);
@@ -59,7 +64,7 @@ impl Switch {
     /// Whether anybody waits for room in this receive ring.
     pub fn wants_room(&self, id: PortId, class: Class) -> bool {
         self.port(id).is_some_and(|port| {
-            let said = port.owed_all || !port.owed_gone.is_empty();
+            let said = port.owed_all || !port.owed_gone.is_empty() || port.owed_ask.is_some();
             (class == Class::Message && said) || !port.owed[class.index()].is_empty()
         })
     }
@@ -70,9 +75,9 @@ impl Switch {
             return;
         };
         port.said_gone = None;
-        let retry = std::mem::take(&mut port.refused_unbound) && port.may_retry_unbound;
+        let retry = std::mem::take(&mut port.refused_source) && port.may_retry_source;
         if retry {
-            port.may_retry_unbound = false;
+            port.may_retry_source = false;
             self.say_retry(id, VM_NODE);
         }
     }
@@ -83,10 +88,14 @@ impl Switch {
         header: &Frame,
         class: Class,
         payload: usize,
-    ) -> Result<PortId, Drop> {
+    ) -> Result<Verdict, Drop> {
         check_form(header, class, payload)?;
         let source = self.port(from).ok_or(Drop::ForgedSource)?;
         check_source(source, header)?;
+        if header.kind == kind::TELL {
+            let to_node = header.dst_vm.get() == VM_NODE;
+            return to_node.then_some(Verdict::Tell).ok_or(Drop::NotAsked);
+        }
         let to = self.destination(source, header)?;
         self.admit(from, header)?;
         let destination = self.port(to).ok_or(Drop::NoSuchVm)?;
@@ -100,7 +109,7 @@ impl Switch {
         if !destination.running {
             return Err(Drop::NotRunning);
         }
-        Ok(to)
+        Ok(Verdict::Deliver(to))
     }
 
     fn destination(&self, source: &Port, header: &Frame) -> Result<PortId, Drop> {
@@ -125,7 +134,7 @@ impl Switch {
         let vm = header.dst_vm.get();
         let numbered = header.kind > kind::UNNUMBERED_LAST;
         let source = self.port_mut(from).ok_or(Drop::ForgedSource)?;
-        source.may_retry_unbound = true;
+        source.may_retry_source = true;
         if numbered {
             if !source.may_talk_to(vm) {
                 return Err(Drop::PeerLimit);
@@ -151,9 +160,13 @@ impl Switch {
                     self.no_room(from, to, class);
                 }
             }
-            Drop::UnboundSource => {
+            // What was right when it was sent first may be refused when it is sent again, after its
+            // sender was unbound or lost a privilege. Its number must arrive all the same, or
+            // nothing behind it would: the driver is told to send again, now in another form. An
+            // honest driver refuses the call before it sends, so that this is all it hears of it.
+            Drop::UnboundSource | Drop::DeniedCall | Drop::DeniedDestination => {
                 if let Some(port) = self.port_mut(from) {
-                    port.refused_unbound = true;
+                    port.refused_source = true;
                 }
             }
             _ => {}
@@ -188,8 +201,14 @@ fn check_source(port: &Port, header: &Frame) -> Result<(), Drop> {
     if port.incarnation() != Some(header.src_inc.get()) {
         return Err(Drop::SourceOver);
     }
-    if is_request(header.kind) && !port.is_bound(header.src_ep.get(), header.src_gen.get()) {
-        return Err(Drop::UnboundSource);
+    if !is_request(header.kind) {
+        return Ok(());
     }
-    Ok(())
+    let bound = port.bound(header.src_ep.get(), header.src_gen.get());
+    let privileges = bound.ok_or(Drop::UnboundSource)?.privileges;
+    let checked = privileges.check(&port.dc, header.kind, header.dst_ep.get());
+    checked.map_err(|denied| match denied {
+        Denied::Call => Drop::DeniedCall,
+        Denied::Destination => Drop::DeniedDestination,
+    })
 }

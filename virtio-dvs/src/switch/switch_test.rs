@@ -351,3 +351,9 @@ fn attaching_is_checked() {
 
 #[path = "control_test.rs"]
 mod control_tests;
+
+#[path = "rights_test.rs"]
+mod rights_tests;
+
+#[path = "survey_test.rs"]
+mod survey_tests;

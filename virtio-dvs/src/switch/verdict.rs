@@ -9,6 +9,8 @@ pub enum Verdict {
     /// Put it into the receive ring of this port; if there is no room, say so with
     /// [`crate::switch::Switch::no_room`].
     Deliver(PortId),
+    /// It is for the node: give it to [`crate::switch::Switch::told`].
+    Tell,
     /// Drop it and count it.
     Drop(Drop),
 }
@@ -55,8 +57,14 @@ reasons! {
     SourceOver = "source_over",
     /// The source endpoint is not bound by this VM.
     UnboundSource = "unbound_source",
+    /// The source endpoint may not make this call.
+    DeniedCall = "denied_call",
+    /// The source endpoint may not send to the destination endpoint.
+    DeniedDestination = "denied_destination",
     /// The destination is the node.
     ToNode = "to_node",
+    /// It tells what was not asked, or not as it must be told.
+    NotAsked = "not_asked",
     /// The destination is the sender.
     ToSelf = "to_self",
     /// The destination belongs to another DC.

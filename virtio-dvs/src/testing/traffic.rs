@@ -1,8 +1,10 @@
 //! What goes through the rings: frames and control requests.
 
 use crate::frame::{
-    CTL_BIND, CTL_LOOKUP, CTL_UNBIND, ControlRequest, ControlResponse, FRAME_HEADER, Frame, kind,
+    CTL_AWAIT, CTL_BIND, CTL_FORGET, CTL_LOOKUP, CTL_PRIVILEGE, CTL_UNBIND, ControlRequest,
+    ControlResponse, FRAME_HEADER, Frame, kind,
 };
+use crate::privileges::Privileges;
 use crate::spec::{QUEUE_BULK_TX, QUEUE_CONTROL, QUEUE_MSG_RX, QUEUE_MSG_TX};
 use crate::testing::{Guest, NEXT, Outcome, WRITE};
 use std::sync::atomic::Ordering;
@@ -151,6 +153,31 @@ pub fn unbind(endpoint: i32, generation: u32, nonce: u64) -> ControlRequest {
 /// A LOOKUP request.
 pub fn lookup(endpoint: i32, nonce: u64) -> ControlRequest {
     request(CTL_LOOKUP, endpoint, 0, nonce)
+}
+
+/// An AWAIT request.
+pub fn await_bound(endpoint: i32, nonce: u64) -> ControlRequest {
+    request(CTL_AWAIT, endpoint, 0, nonce)
+}
+
+/// A FORGET request.
+pub fn forget(nonce: u64) -> ControlRequest {
+    request(CTL_FORGET, 0, 0, nonce)
+}
+
+/// A PRIVILEGE request.
+pub fn privilege(
+    endpoint: i32,
+    generation: u32,
+    privileges: &Privileges,
+    nonce: u64,
+) -> ControlRequest {
+    ControlRequest {
+        calls: privileges.calls.into(),
+        ipc_to: privileges.ipc_to.into(),
+        level: privileges.level.into(),
+        ..request(CTL_PRIVILEGE, endpoint, generation, nonce)
+    }
 }
 
 fn request(op: u32, endpoint: i32, generation: u32, nonce: u64) -> ControlRequest {

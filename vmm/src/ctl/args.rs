@@ -42,7 +42,7 @@ pub enum Command {
     },
     /// Ports of the node
     Ports,
-    /// Endpoints bound by the node's VMs
+    /// Endpoints bound by the node's VMs, what they do, and who waits for whom
     Endpoints,
     /// Counters of the node's ports
     Counters,
@@ -103,6 +103,9 @@ pub struct Attach {
     /// Its distributed container
     #[arg(long, default_value_t = 0)]
     pub dcid: u32,
+    /// It may administer its distributed container
+    #[arg(long)]
+    pub admin: bool,
     /// Endpoints that it may have bound at once
     #[arg(long, value_name = "N")]
     pub max_endpoints: Option<u32>,

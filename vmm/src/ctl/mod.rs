@@ -2,6 +2,7 @@
 
 pub mod args;
 pub mod client;
+mod endpoints;
 mod run;
 mod table;
 

@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 
 use super::args::{Attach, Cli, Command, VmCommand, VmmCommand};
 use super::client::{Client, ClientError};
-use super::table;
+use super::{endpoints, table};
 
 /// Largest configuration in bytes.
 const MAX_CONFIG: u64 = 1 << 20;
@@ -57,6 +57,9 @@ pub fn run(cli: &Cli, out: &mut dyn Write) -> Result<(), CtlError> {
         None if cli.json => writeln!(out, "{{}}")?,
         None => {}
         Some(answer) if cli.json => writeln!(out, "{answer:#}")?,
+        Some(answer) if matches!(cli.command, Command::Endpoints) => {
+            write!(out, "{}", endpoints::render(&answer))?;
+        }
         Some(answer) => write!(out, "{}", table::render(&answer))?,
     }
     Ok(())
@@ -118,11 +121,16 @@ fn attributes(attach: &Attach) -> Value {
         .into_iter()
         .filter_map(|(name, value)| Some((name.to_owned(), json!(value?))))
         .collect();
-    let mut body = json!({ "vm": attach.vm, "dcid": attach.dcid });
-    if let (false, Some(body)) = (limits.is_empty(), body.as_object_mut()) {
+    let mut body = Map::new();
+    body.insert("vm".into(), json!(attach.vm));
+    body.insert("dcid".into(), json!(attach.dcid));
+    if attach.admin {
+        body.insert("admin".into(), json!(true));
+    }
+    if !limits.is_empty() {
         body.insert("limits".into(), Value::Object(limits));
     }
-    body
+    Value::Object(body)
 }
 
 fn read(path: &Path) -> Result<Value, CtlError> {

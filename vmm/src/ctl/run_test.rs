@@ -42,6 +42,10 @@ fn limits_are_sent_only_where_given() {
         attach(&["attach", "--vm", "7", "--dcid", "2", "--rate", "9"]),
         json!({"vm": 7, "dcid": 2, "limits": {"rate": 9}})
     );
+    assert_eq!(
+        attach(&["attach", "--vm", "7", "--admin"]),
+        json!({"vm": 7, "dcid": 0, "admin": true})
+    );
 }
 
 #[test]
@@ -72,9 +76,12 @@ fn the_node_answers_in_tables_and_in_json() {
             .contains("vm-3.sock")
     );
     assert!(ask(&["attach", "--vm", "0"]).is_err());
+    ask(&["attach", "--vm", "4", "--admin"]).unwrap();
     let ports: Value = serde_json::from_str(&ask(&["ports", "--json"]).unwrap()).unwrap();
     assert_eq!((&ports[0]["vm"], &ports[0]["dcid"]), (&json!(3), &json!(1)));
-    assert!(ask(&["ports"]).unwrap().starts_with("connected"));
+    let admins = (&ports[0]["admin"], &ports[1]["admin"]);
+    assert_eq!(admins, (&json!(false), &json!(true)));
+    assert!(ask(&["ports"]).unwrap().starts_with("admin"));
     assert_eq!(ask(&["endpoints"]).unwrap(), "none\n");
     assert!(ask(&["counters"]).unwrap().contains("vm"));
     assert!(ask(&["info"]).unwrap().contains("max_vms"));

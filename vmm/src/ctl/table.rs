@@ -74,7 +74,8 @@ fn table(rows: &[Value]) -> String {
     )
 }
 
-fn align(rows: &[Vec<String>]) -> String {
+/// Rows of cells, the first one the head, with equal widths in each column.
+pub(super) fn align(rows: &[Vec<String>]) -> String {
     let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
     let width = |column: usize| {
         rows.iter()

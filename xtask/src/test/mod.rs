@@ -3,6 +3,7 @@
 //! Tier 0 needs nothing, tier 1 any `/dev/kvm`, tier 2 a KVM that runs stock kernels. Where this
 //! machine lacks one, the emulated machine has it. Nothing is skipped: what cannot run has failed.
 
+mod core;
 mod suites;
 mod tally;
 mod tier0;

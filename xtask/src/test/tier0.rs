@@ -7,16 +7,21 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
 
+use super::core;
 use super::suites::{Results, Suite, Suites};
 use super::tally::Tally;
 use crate::child::{Interrupt, Limits, run_lines};
 use crate::command::run as run_command;
 use crate::driver;
 use crate::image::Image;
+use crate::kernel::Headers;
 use crate::workspace::{Workspace, cargo};
 
 /// One executable may take this long, and be silent for as long.
 const LIMIT: Duration = Duration::from_secs(900);
+
+/// The newest kernel in Debian 12's archive.
+const NEWEST_HEADERS: &str = "linux-headers-6.12-cloud-amd64";
 
 /// Crates of which one tree can have only one version, since their types meet.
 const ONE_VERSION: &[&str] = &[
@@ -52,7 +57,12 @@ pub fn run(workspace: &Workspace, interrupt: &Interrupt, suites: &Suites, tally:
     });
     tally.step("module under W=1 and sparse", || {
         let image = Image::up_to_date(workspace)?;
-        driver::check(workspace, &image.kernel)
+        driver::check(workspace, &image.kernel.headers())
+    });
+    tally.step("module for Debian's newest kernel", || {
+        let headers = Headers::unpacked(&workspace.image_dir(), NEWEST_HEADERS)?;
+        println!("        against {}", headers.release());
+        driver::check(workspace, &headers.path())
     });
     for suite in suites.that_need_kvm(false) {
         run_suite(suite, interrupt, tally);
@@ -77,6 +87,7 @@ pub fn run(workspace: &Workspace, interrupt: &Interrupt, suites: &Suites, tally:
             tally,
         );
     }
+    core::run(workspace, tally);
     tally.step("examples in the documentation", || {
         cargo_run(workspace, &["test", "--workspace", "--doc", "--quiet"])
     });

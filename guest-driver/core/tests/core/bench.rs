@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use dvs_core::{Addr, CallId, ControlRequest, Core, Identity, Limits, Outcome};
+use dvs_core::{ADMIN, Addr, CallId, ControlRequest, Core, Identity, Limits, Outcome};
 
 /// Kinds of frame (`wire.h`).
 #[allow(missing_docs, reason = "named as in wire.h")]
@@ -12,12 +12,18 @@ pub mod kind {
     pub const BOUND: u8 = 3;
     pub const UNBOUND: u8 = 4;
     pub const FOUND: u8 = 5;
+    pub const ASK: u8 = 6;
+    pub const PRIVILEGED: u8 = 7;
     pub const ACK: u8 = 16;
     pub const REFUSED: u8 = 17;
+    pub const TELL: u8 = 18;
     pub const MSG: u8 = 32;
     pub const REQ: u8 = 33;
     pub const NTF: u8 = 34;
+    pub const COPY_IN: u8 = 35;
+    pub const COPY_OUT: u8 = 36;
     pub const WATCH: u8 = 40;
+    pub const FETCH: u8 = 41;
     pub const CANCEL: u8 = 48;
     pub const DIED: u8 = 49;
     pub const NOP: u8 = 50;
@@ -26,6 +32,10 @@ pub mod kind {
     pub const CANCELLED: u8 = 58;
     pub const FAILED: u8 = 59;
     pub const NOTHERE: u8 = 60;
+    pub const REDIRECT: u8 = 61;
+    pub const COPIED: u8 = 62;
+    pub const BULK_DATA: u8 = 64;
+    pub const BULK_NOP: u8 = 65;
 }
 
 /// The core's own VM and life.
@@ -49,6 +59,8 @@ pub struct Frame {
     pub seq: u32,
     pub ack: u32,
     pub credit: u32,
+    pub bulk_ack: u32,
+    pub bulk_credit: u32,
     pub src: Addr,
     pub dst: Addr,
     pub result: i32,
@@ -100,8 +112,8 @@ impl Frame {
             self.seq,
             self.ack,
             self.credit,
-            0,
-            0,
+            self.bulk_ack,
+            self.bulk_credit,
             self.src.nr.cast_unsigned(),
             self.src.gen_,
             self.dst.nr.cast_unsigned(),
@@ -134,6 +146,8 @@ impl Frame {
             seq: word(24),
             ack: word(28),
             credit: word(32),
+            bulk_ack: word(36),
+            bulk_credit: word(40),
             src: addr(44),
             dst: addr(52),
             result: word(60).cast_signed(),
@@ -175,6 +189,7 @@ impl Bench {
             nr_tasks: 34,
             nr_procs: 221,
             nr_sysprocs: 64,
+            flags: ADMIN,
         };
         Bench {
             core: Core::new(identity, limits, ring).expect("limits in range"),

@@ -46,7 +46,7 @@ fn value() -> impl Strategy<Value = u32> {
 fn kind() -> impl Strategy<Value = u8> {
     prop_oneof![
         16 => prop::sample::select(vec![
-            16u8, 17, 32, 33, 34, 40, 48, 49, 50, 56, 57, 58, 59, 60,
+            16u8, 17, 32, 33, 34, 35, 36, 40, 41, 48, 49, 50, 56, 57, 58, 59, 60, 62, 64, 65,
         ]),
         1 => 16..255u8,
     ]
@@ -173,7 +173,7 @@ impl History {
 
     /// The source is the one thing that the fabric does not let a VM lie about.
     fn made_up(&mut self, kind: u8, v: &[u32]) -> Frame {
-        let numbered = kind > 31 && v[0] < 10;
+        let numbered = (32..64).contains(&kind) && v[0] < 10;
         let seq = if numbered { self.seq } else { v[1] };
         self.seq = self.seq.wrapping_add(u32::from(numbered));
         Frame {
@@ -197,6 +197,8 @@ impl History {
             result: v[9].cast_signed(),
             op: u64::from(v[10]) << 32 | u64::from(v[11]),
             arg: u64::from(v[9]),
+            bulk_ack: v[9],
+            bulk_credit: v[4],
             payload: vec![7; v[2] as usize % 432],
         }
     }
@@ -233,7 +235,7 @@ impl History {
     /// The honest VM and the victim talk in both directions.
     fn talk(&mut self) {
         for (client, server) in [(VICTIM, HONEST), (HONEST, VICTIM)] {
-            let (from, to) = (i32::try_from(client + 100).unwrap(), 60);
+            let (from, to) = (i32::try_from(client).unwrap(), 29);
             assert_eq!(self.net.bind(client, from).result, 0);
             assert_eq!(self.net.bind(server, to).result, 0);
             let receive = self.net.receive(server, to, from, 0);

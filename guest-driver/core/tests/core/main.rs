@@ -6,11 +6,23 @@
     reason = "a test that cannot go on ends"
 )]
 
+mod awaiting;
 mod bench;
 mod chaos;
+mod copy;
+mod copy_chaos;
+mod copy_hostile;
+mod cycle;
 mod hostile;
 mod ipc;
 mod liar;
 mod liveness;
+mod model;
 mod net;
+mod notes;
 mod pools;
+mod privilege;
+mod relay;
+mod remembered;
+mod state;
+mod wakeup;

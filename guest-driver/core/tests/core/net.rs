@@ -4,7 +4,10 @@ use std::collections::{BTreeMap, VecDeque};
 
 use crate::bench::{Frame, kind};
 use dvs_core::errors::*;
-use dvs_core::{Addr, CallId, ControlRequest, Core, Identity, Limits, Outcome};
+use dvs_core::{
+    ADMIN, Addr, CallId, ControlRequest, CopyRequest, Core, EndpointState, Identity, Limits,
+    Outcome, Privileges,
+};
 
 /// What the fabric does with the next frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,8 +31,12 @@ pub struct Net {
     pub now: u64,
     pub outcomes: BTreeMap<(u32, CallId), Outcome>,
     pub fates: VecDeque<Fate>,
+    /// The same for the frames of the bulk class.
+    pub bulk_fates: VecDeque<Fate>,
     owed: Vec<(u32, u32)>,
     held: Vec<Vec<u8>>,
+    /// Who waits for which number.
+    awaiting: Vec<(u32, ControlRequest)>,
     ring_size: usize,
     limits: Limits,
     pub kinds: Vec<u8>,
@@ -55,8 +62,10 @@ impl Net {
             now: 1_000_000_000,
             outcomes: BTreeMap::new(),
             fates: VecDeque::new(),
+            bulk_fates: VecDeque::new(),
             owed: Vec::new(),
             held: Vec::new(),
+            awaiting: Vec::new(),
             ring_size,
             limits,
             kinds: Vec::new(),
@@ -75,6 +84,8 @@ impl Net {
             nr_tasks: 34,
             nr_procs: 221,
             nr_sysprocs: 64,
+            // The first VM may administer the DC.
+            flags: if vm == 1 { ADMIN } else { 0 },
         };
         self.incarnations.insert(vm, self.next_incarnation);
         let core = Core::new(identity, self.limits, self.ring_size).expect("limits in range");
@@ -99,7 +110,11 @@ impl Net {
 
     /// The result of a control request, about this generation.
     fn result_frame(&mut self, vm: u32, r: &ControlRequest, gen_: u32, result: i32) {
-        let kind = [kind::BOUND, kind::UNBOUND][r.op as usize - 1];
+        let kind = match r.op {
+            1 => kind::BOUND,
+            2 => kind::UNBOUND,
+            _ => kind::PRIVILEGED,
+        };
         let at = Addr { nr: r.ep, gen_ };
         self.node_frame(vm, Frame::new(kind).op(r.nonce).to(at).result(result));
     }
@@ -123,6 +138,35 @@ impl Net {
         true
     }
 
+    /// Where an endpoint is.
+    fn found(&mut self, vm: u32, r: &ControlRequest) {
+        let found = self.directory.get(&r.ep).copied();
+        let (at, gen_) = found.unwrap_or_default();
+        let inc = self.incarnations.get(&at).copied().unwrap_or_default();
+        let frame = Frame::new(kind::FOUND).op(r.nonce);
+        let frame = frame.to(Addr { nr: r.ep, gen_ });
+        let frame = frame.result(if found.is_some() { 0 } else { EDSTDIED });
+        let arg = u64::from(at) | u64::from(inc) << 32;
+        self.node_frame(vm, Frame { arg, ..frame });
+    }
+
+    fn tell_awaiting(&mut self, nr: i32) {
+        if !self.directory.contains_key(&nr) {
+            return;
+        }
+        let all = std::mem::take(&mut self.awaiting);
+        let (told, left): (Vec<_>, Vec<_>) = all.into_iter().partition(|(_, r)| r.ep == nr);
+        self.awaiting = left;
+        for (vm, r) in told {
+            self.found(vm, &r);
+        }
+    }
+
+    /// Of how many numbers somebody awaits the bind.
+    pub fn awaited(&self) -> usize {
+        self.awaiting.len()
+    }
+
     /// What the node does with a control request.
     pub fn answer(&mut self, vm: u32, r: &ControlRequest) {
         match r.op {
@@ -138,6 +182,7 @@ impl Net {
                     self.directory.insert(r.ep, (vm, generation));
                     self.binds.insert((vm, r.nonce), generation);
                     self.result_frame(vm, r, generation, 0);
+                    self.tell_awaiting(r.ep);
                 }
             }
             2 => {
@@ -149,15 +194,24 @@ impl Net {
                 let result = if mine { 0 } else { ENOTBIND };
                 self.result_frame(vm, r, r.gen_, result);
             }
-            3 => {
-                let found = self.directory.get(&r.ep).copied();
-                let (at, gen_) = found.unwrap_or_default();
-                let inc = self.incarnations.get(&at).copied().unwrap_or_default();
-                let frame = Frame::new(kind::FOUND).op(r.nonce);
-                let frame = frame.to(Addr { nr: r.ep, gen_ });
-                let frame = frame.result(if found.is_some() { 0 } else { EDSTDIED });
-                let arg = u64::from(at) | u64::from(inc) << 32;
-                self.node_frame(vm, Frame { arg, ..frame });
+            3 => self.found(vm, r),
+            4 => {
+                self.awaiting
+                    .retain(|(at, it)| (*at, it.nonce) != (vm, r.nonce));
+                self.awaiting.push((vm, *r));
+                self.tell_awaiting(r.ep);
+            }
+            5 => self
+                .awaiting
+                .retain(|(at, it)| (*at, it.nonce) != (vm, r.nonce)),
+            6 => {
+                let bound = self.directory.get(&r.ep) == Some(&(vm, r.gen_));
+                let result = match (vm, bound) {
+                    (1, true) => 0,
+                    (1, false) => ENOTBIND,
+                    _ => EPRIVILEGES,
+                };
+                self.result_frame(vm, r, r.gen_, result);
             }
             op => panic!("control request {op}"),
         }
@@ -188,9 +242,25 @@ impl Net {
         let Some(frame) = self.core(vm).take_frame(now) else {
             return false;
         };
+        let fate = self.fates.pop_front().unwrap_or(Fate::Deliver);
+        self.carry(vm, frame, fate);
+        true
+    }
+
+    fn transmit_bulk(&mut self, vm: u32) -> bool {
+        let now = self.now;
+        let Some(frame) = self.core(vm).take_bulk(now) else {
+            return false;
+        };
+        let fate = self.bulk_fates.pop_front().unwrap_or(Fate::Deliver);
+        self.carry(vm, frame, fate);
+        true
+    }
+
+    fn carry(&mut self, vm: u32, frame: Vec<u8>, fate: Fate) {
         self.collect(vm);
         self.kinds.push(frame[0]);
-        match self.fates.pop_front().unwrap_or(Fate::Deliver) {
+        match fate {
             Fate::Deliver => self.deliver(&frame),
             Fate::Drop => self.owed.push((vm, u32_at(&frame, 16))),
             Fate::Hold => {
@@ -202,7 +272,6 @@ impl Net {
                 self.deliver(&frame);
             }
         }
-        true
     }
 
     /// One of the frames held back arrives.
@@ -220,7 +289,7 @@ impl Net {
     /// One thing that is ready at this VM. False: there was none.
     pub fn step(&mut self, vm: u32) -> bool {
         self.collect(vm);
-        self.transmit(vm) || self.control(vm)
+        self.transmit(vm) || self.transmit_bulk(vm) || self.control(vm)
     }
 
     /// Lets everything happen that needs no time; RETRY follows each loss.
@@ -273,6 +342,7 @@ impl Net {
         self.cores.remove(&vm);
         self.directory.retain(|_, (at, _)| *at != vm);
         self.binds.retain(|(at, _), _| *at != vm);
+        self.awaiting.retain(|(at, _)| *at != vm);
         let others: Vec<u32> = self.cores.keys().copied().collect();
         for other in others {
             self.tell(other, kind::GONE, u64::from(vm) | u64::from(inc) << 32);
@@ -339,6 +409,67 @@ impl Net {
         self.result(vm, id)
     }
 
+    /// In the name of `source`, with a value.
+    pub fn notify_value(&mut self, vm: u32, ep: i32, to: i32, source: i32, value: i64) -> i32 {
+        let now = self.now;
+        let to = Addr::number(to);
+        let id = self.core(vm).notify_value(ep, to, source, value, now);
+        self.settle();
+        self.result(vm, id)
+    }
+
+    pub fn set_privileges(&mut self, vm: u32, nr: i32, privileges: &Privileges) -> i32 {
+        let now = self.now;
+        let id = self.core(vm).set_privileges(nr, privileges, now);
+        self.settle();
+        self.result(vm, id)
+    }
+
+    /// Hands the oldest request of `client` on.
+    pub fn relay(&mut self, vm: u32, ep: i32, client: i32, to: i32, data: &[u8]) -> i32 {
+        let now = self.now;
+        let (client, to) = (Addr::number(client), Addr::number(to));
+        let id = self.core(vm).relay(ep, client, 0, to, data, now);
+        self.settle();
+        self.result(vm, id)
+    }
+
+    pub fn wakeup(&mut self, vm: u32, ep: i32, nr: i32) -> i32 {
+        let now = self.now;
+        let id = self.core(vm).wakeup(ep, nr, now);
+        self.settle();
+        self.result(vm, id)
+    }
+
+    pub fn await_bind(&mut self, vm: u32, ep: i32, nr: i32) -> CallId {
+        let now = self.now;
+        let id = self.core(vm).await_bind(ep, nr, now);
+        self.settle();
+        id
+    }
+
+    pub fn await_unbind(&mut self, vm: u32, ep: i32, nr: i32) -> CallId {
+        let now = self.now;
+        let id = self.core(vm).await_unbind(ep, nr, now);
+        self.settle();
+        id
+    }
+
+    /// The state of an endpoint of this VM.
+    pub fn state(&mut self, vm: u32, nr: i32) -> EndpointState {
+        let now = self.now;
+        let (id, state) = self.core(vm).state(nr, now);
+        assert_eq!(self.result(vm, id), 0);
+        state
+    }
+
+    pub fn copy(&mut self, vm: u32, ep: i32, request: &CopyRequest) -> CallId {
+        let now = self.now;
+        let id = self.core(vm).copy(ep, request, now);
+        self.settle();
+        id
+    }
+
     pub fn cancel(&mut self, vm: u32, id: CallId, why: i32) {
         let now = self.now;
         self.core(vm).cancel(id, why, now);
@@ -359,6 +490,9 @@ impl Net {
             assert_eq!(s.operations, 0, "VM {vm}: {s:?}");
             assert_eq!(s.requests, 0, "VM {vm}: {s:?}");
             assert_eq!(s.unacknowledged, 0, "VM {vm}: {s:?}");
+            assert_eq!(s.copies, 0, "VM {vm}: {s:?}");
+            assert_eq!(s.sides, 0, "VM {vm}: {s:?}");
+            assert_eq!(s.bulk_unacknowledged, 0, "VM {vm}: {s:?}");
         }
     }
 }

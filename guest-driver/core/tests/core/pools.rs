@@ -105,6 +105,21 @@ fn early_messages_are_there_when_the_bind_is_known() {
 }
 
 #[test]
+fn an_early_message_leaves_nothing_where_the_bind_fails() {
+    let mut bench = Bench::new(Limits::default());
+    let bind = bench.core.bind(10, bench.now);
+    let asked = bench.asked();
+    let at = Addr { nr: 10, gen_: 7 };
+    bench.say(PEER, Frame::new(kind::REQ).from(FAR).to(at).op(1));
+    let refused = Frame::new(kind::BOUND).op(asked[0].nonce).to(at);
+    bench.node(&refused.result(ESLOTUSED));
+    assert_eq!(bench.result(bind), ESLOTUSED);
+    assert_eq!(bench.said()[0].kind, kind::NOTHERE);
+    bench.answer_binds();
+    assert_eq!(bench.core.stats().endpoints, 0);
+}
+
+#[test]
 fn the_next_life_of_a_vm_ends_the_one_before() {
     let mut bench = bench(Limits::default());
     let taken = bench.core.sendrec(10, FAR, b"", 0, bench.now);
@@ -203,7 +218,7 @@ fn nothing_can_be_begun_when_the_device_is_gone() {
 #[test]
 fn kinds_that_the_node_does_not_have_are_dropped() {
     let mut bench = bench(Limits::default());
-    for kind in [0, 6, 15] {
+    for kind in [0, 8, 15] {
         bench.node(&Frame::new(kind));
     }
     assert_eq!(bench.core.stats().malformed_dropped, 3);

@@ -159,8 +159,8 @@ impl Server {
         match endpoint.receive(Any, Timeout::Forever)? {
             Received::Request(request) => self.request(request)?,
             Received::Message(message) => self.message(&message),
-            Received::Notification(from) => {
-                if let Some(client) = self.client(from) {
+            Received::Notification(notification) => {
+                if let Some(client) = self.client(notification.from) {
                     client.notifies = client.notifies.saturating_add(1);
                 }
             }

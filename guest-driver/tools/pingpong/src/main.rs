@@ -1,88 +1,135 @@
-//! Round trips over a Unix socket or TCP: what /dev/dvs is measured against.
+//! What /dev/dvs is measured against, and /dev/dvs itself, by programs that do nothing else.
 //!
-//! `pingpong server ADDRESS SIZE` answers one client; `pingpong client ADDRESS SIZE COUNT` makes
-//! the round trips and prints one JSON object. The address is `unix:PATH` or `tcp:HOST:PORT`.
+//! Round trips go over an ADDRESS: `unix:PATH`, `tcp:HOST:PORT`, `pipe:PATH` (two named pipes,
+//! PATH.up and PATH.down) or `dvs:NUMBER`. Each command that measures prints one JSON object.
 
-mod stream;
+mod bulk;
+mod idle;
+mod line;
+mod measure;
+mod round_trip;
 
 use std::error::Error;
 use std::process::ExitCode;
-use std::time::Instant;
 
-use serde_json::json;
+use clap::{Parser, Subcommand};
 
-use crate::stream::{Address, Stream};
+use crate::line::Address;
+use crate::measure::Job;
 
-/// Largest message in bytes; nobody wants to measure more by this.
-const MAX_SIZE: usize = 1 << 20;
-/// Round trips before those that count.
-const WARM_UP: usize = 100;
+/// Result of a command.
+pub type Outcome = Result<(), Box<dyn Error>>;
+
+/// Measures ways to send messages and data between processes.
+#[derive(Debug, Parser)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Answer one client; of dvs, all clients for ever
+    Server {
+        /// Where to listen
+        address: Address,
+        /// Bytes of a message
+        #[arg(long, default_value_t = 48, value_parser = size)]
+        size: usize,
+    },
+    /// Make round trips
+    Client {
+        /// Where the server listens
+        address: Address,
+        #[command(flatten)]
+        job: Job,
+        /// Own endpoint number, for dvs
+        #[arg(long, default_value_t = 20)]
+        ep: i32,
+    },
+    /// Take blocks from one client of TCP
+    Sink {
+        /// Where to listen
+        address: Address,
+        /// Bytes of a block
+        #[arg(long, default_value_t = 65_536, value_parser = size)]
+        size: usize,
+    },
+    /// Send blocks by TCP, one after the other, and wait until all have been taken
+    Stream {
+        /// Where the sink listens
+        address: Address,
+        #[command(flatten)]
+        job: Job,
+    },
+    /// Read a child's memory by process_vm_readv
+    Readv {
+        #[command(flatten)]
+        job: Job,
+    },
+    /// Lend a block of memory to everybody until it is killed; prints the grant's key
+    Lend {
+        /// Own endpoint number
+        #[arg(long, default_value_t = 10)]
+        ep: i32,
+        /// Bytes of the block
+        #[arg(long, default_value_t = 65_536, value_parser = size)]
+        size: usize,
+    },
+    /// Copy a block that was lent
+    Copy {
+        /// The grant's key, as `lend` has printed it
+        key: String,
+        #[command(flatten)]
+        job: Job,
+        /// Own endpoint number
+        #[arg(long, default_value_t = 20)]
+        ep: i32,
+        /// Copies under way at once; the count is a multiple of it
+        #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=64))]
+        at_once: u32,
+    },
+    /// Have so many endpoints wait in a receive until it is killed
+    Idle {
+        /// Number of the first endpoint
+        #[arg(long, default_value_t = 100)]
+        first: i32,
+        /// How many
+        #[arg(long, default_value_t = 1000)]
+        count: i32,
+    },
+}
+
+/// Largest message or block in bytes; nobody wants to measure more by this.
+const MAX_SIZE: usize = 16 << 20;
+
+fn size(text: &str) -> Result<usize, String> {
+    let size = text.parse().ok();
+    size.filter(|size| (1..=MAX_SIZE).contains(size))
+        .ok_or_else(|| format!("the size is no number from 1 to {MAX_SIZE}"))
+}
 
 fn main() -> ExitCode {
-    let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
-    let result = match words.as_slice() {
-        ["server", address, size] => serve(address, size),
-        ["client", address, size, count] => call(address, size, count),
-        _ => Err("usage: pingpong server ADDRESS SIZE | pingpong client ADDRESS SIZE COUNT".into()),
+    let done = match Cli::parse().command {
+        Command::Server { address, size } => round_trip::serve(&address, size),
+        Command::Client { address, job, ep } => round_trip::call(&address, &job, ep),
+        Command::Sink { address, size } => bulk::sink(&address, size),
+        Command::Stream { address, job } => bulk::stream(&address, &job),
+        Command::Readv { job } => bulk::readv(&job),
+        Command::Lend { ep, size } => bulk::lend(ep, size),
+        Command::Copy {
+            key,
+            job,
+            ep,
+            at_once,
+        } => bulk::copy(&key, &job, ep, at_once),
+        Command::Idle { first, count } => idle::run(first, count),
     };
-    match result {
+    match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("pingpong: {error}");
             ExitCode::FAILURE
         }
     }
-}
-
-fn serve(address: &str, size: &str) -> Result<(), Box<dyn Error>> {
-    let mut message = vec![0; size_of_message(size)?];
-    let listener = Address::parse(address)?.listen()?;
-    println!("listening");
-    let mut stream = listener.accept()?;
-    while stream.receive(&mut message)? {
-        stream.send(&message)?;
-    }
-    Ok(())
-}
-
-fn call(address: &str, size: &str, count: &str) -> Result<(), Box<dyn Error>> {
-    let mut message = vec![0; size_of_message(size)?];
-    let count: usize = count
-        .parse()
-        .ok()
-        .filter(|count| *count > 0)
-        .ok_or("the count is no positive number")?;
-    let mut stream = Address::parse(address)?.connect()?;
-    for _ in 0..WARM_UP {
-        round_trip(&mut stream, &mut message)?;
-    }
-    let mut times = Vec::new();
-    for _ in 0..count {
-        times.push(round_trip(&mut stream, &mut message)?);
-    }
-    times.sort_by(f64::total_cmp);
-    let at = |part: usize| times.get((times.len() - 1) * part / 100).copied();
-    println!(
-        "{}",
-        json!({"count": count, "rtt_us": {"min": at(0), "p50": at(50), "p99": at(99), "max": at(100)}})
-    );
-    Ok(())
-}
-
-fn round_trip(stream: &mut Stream, message: &mut [u8]) -> Result<f64, Box<dyn Error>> {
-    let start = Instant::now();
-    stream.send(message)?;
-    if !stream.receive(message)? {
-        return Err("the server has gone".into());
-    }
-    Ok(start.elapsed().as_secs_f64() * 1e6)
-}
-
-fn size_of_message(text: &str) -> Result<usize, String> {
-    let size = text
-        .parse()
-        .ok()
-        .filter(|size| (1..=MAX_SIZE).contains(size));
-    size.ok_or_else(|| format!("the size is no number from 1 to {MAX_SIZE}"))
 }

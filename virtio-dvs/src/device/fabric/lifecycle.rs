@@ -375,7 +375,7 @@ impl Fabric {
             device.call_all();
         }
         for queue in [QUEUE_MSG_TX, QUEUE_BULK_TX, QUEUE_CONTROL] {
-            self.backlog.push_back((id, queue));
+            self.later(id, queue);
         }
     }
 

@@ -67,11 +67,7 @@ impl Fabric {
         match ring.want_kicks(mem) {
             Ok(false) => {}
             // Room came just now, or useless buffers are left: look again, after the others.
-            Ok(true) => {
-                if !self.backlog.contains(&(id, queue)) {
-                    self.backlog.push_back((id, queue));
-                }
-            }
+            Ok(true) => self.later(id, queue),
             Err(error) => self.give_up(id, queue, &error),
         }
     }

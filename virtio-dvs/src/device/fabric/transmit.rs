@@ -21,8 +21,8 @@ impl Fabric {
         queue: usize,
         class: Class,
     ) -> Result<(), RingError> {
-        if self.drain_some(id, queue, class, FAIR_SHARE)? == Left::More {
-            self.backlog.push_back((id, queue));
+        if self.drain_some(id, queue, class, fair_share(class))? == Left::More {
+            self.later(id, queue);
         }
         Ok(())
     }
@@ -107,6 +107,7 @@ impl Fabric {
                 let payload = pieces.len() - FRAME_HEADER;
                 match self.switch.frame(from, &header, class, payload) {
                     Verdict::Drop(drop) => Some(drop),
+                    Verdict::Tell => self.told(from, &header, pieces).err(),
                     Verdict::Deliver(to) => {
                         let delivered = self.deliver(to, class, &header, pieces, payload);
                         if !delivered {
@@ -128,16 +129,25 @@ impl Fabric {
         }
     }
 
+    /// Takes a frame that is for the node. The switch has checked its length.
+    fn told(&mut self, from: PortId, header: &Frame, pieces: &Pieces<'_>) -> Result<(), Drop> {
+        let mut frame = [0; MSG_FRAME_MAX];
+        let frame = frame.get_mut(..pieces.len()).ok_or(Drop::Length)?;
+        pieces.read(frame).map_err(|_| Drop::Chain)?;
+        let payload = frame.get(FRAME_HEADER..).unwrap_or_default();
+        self.switch.told(from, header, payload)
+    }
+
     /// Handles control requests, up to a fair share.
     pub(super) fn control(&mut self, id: PortId) -> Result<(), RingError> {
         let Some(memory) = self.device(id).map(|device| device.memory.clone()) else {
             return Ok(());
         };
         let mem = memory.guest();
-        let mut left = FAIR_SHARE;
+        let mut left = FAIR_SHARE_CONTROL;
         loop {
             if left == 0 {
-                self.backlog.push_back((id, QUEUE_CONTROL));
+                self.later(id, QUEUE_CONTROL);
                 break;
             }
             left -= 1;
@@ -173,22 +183,21 @@ impl Fabric {
         }
     }
 
-    /// Frames that were put into the rings before a control request belong before it; `false` if
-    /// the port's rate does not allow them yet.
+    /// Messages that were put into the ring before a control request belong before it; `false` if
+    /// the port's rate does not allow them yet. Bulk frames name no endpoint as their source, so
+    /// that no control request changes what becomes of them.
     fn drain_before_control(&mut self, id: PortId) -> Result<bool, RingError> {
-        for (queue, class) in [(QUEUE_MSG_TX, Class::Message), (QUEUE_BULK_TX, Class::Bulk)] {
-            let Some((ring, mem, _)) = self.ring(id, queue) else {
-                continue;
-            };
-            let waiting = usize::from(ring.available(mem)?);
-            if waiting == 0 {
-                continue;
-            }
-            match self.drain_some(id, queue, class, waiting)? {
-                Left::Nothing => {}
-                Left::More => self.backlog.push_back((id, queue)),
-                Left::Throttled => return Ok(false),
-            }
+        let Some((ring, mem, _)) = self.ring(id, QUEUE_MSG_TX) else {
+            return Ok(true);
+        };
+        let waiting = usize::from(ring.available(mem)?);
+        if waiting == 0 {
+            return Ok(true);
+        }
+        match self.drain_some(id, QUEUE_MSG_TX, Class::Message, waiting)? {
+            Left::Nothing => {}
+            Left::More => self.later(id, QUEUE_MSG_TX),
+            Left::Throttled => return Ok(false),
         }
         Ok(true)
     }

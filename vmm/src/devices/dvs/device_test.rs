@@ -30,12 +30,7 @@ fn node(folder: &Path) -> Node {
 }
 
 fn attributes() -> VmAttributes {
-    VmAttributes {
-        vm: 9,
-        dcid: 4,
-        limits: Default::default(),
-        dc: None,
-    }
+    VmAttributes::new(9, 4)
 }
 
 fn link(folder: &Path) -> Arc<NodeLink> {

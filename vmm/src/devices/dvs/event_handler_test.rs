@@ -32,13 +32,7 @@ fn run_until(events: &mut Loop, dvs: &Dvs, connected: u64) {
 /// A device on a node in `folder`, and the loop that keeps it connected.
 fn connected(folder: &Path) -> (Node, Arc<Dvs>, Loop) {
     let node = node(folder);
-    let attributes = VmAttributes {
-        vm: 9,
-        dcid: 4,
-        limits: Default::default(),
-        dc: None,
-    };
-    node.control().attach(attributes).unwrap();
+    node.control().attach(VmAttributes::new(9, 4)).unwrap();
     let link = NodeLink::Socket(folder.join("run/vm-9.sock"));
     let dvs = Arc::new(Dvs::connect(Arc::new(link)).unwrap());
     let mut events = Loop::new().unwrap();

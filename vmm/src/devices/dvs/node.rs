@@ -49,11 +49,11 @@ impl NodeLink {
         if let Some(path) = &config.socket {
             return Ok(Self::Socket(path.clone()));
         }
+        let (vm, dcid) = (config.vm, config.dcid);
         let attributes = VmAttributes {
-            vm: config.vm.unwrap_or_default(),
-            dcid: config.dcid.unwrap_or_default(),
-            limits: Default::default(),
-            dc: None,
+            // Nobody else is there to be administered.
+            admin: true,
+            ..VmAttributes::new(vm.unwrap_or_default(), dcid.unwrap_or_default())
         };
         let (node, stream) = InProcess::start(attributes)?;
         Ok(Self::InProcess(Box::new(node), Mutex::new(Some(stream))))

@@ -1,0 +1,51 @@
+//! Round trips: a message there, one of the same size back.
+
+use dvs::{Dvs, Endpoint, Timeout};
+
+use crate::Outcome;
+use crate::line::{Address, Line};
+use crate::measure::Job;
+
+fn announce() {
+    println!("listening");
+}
+
+/// Answers.
+pub fn serve(address: &Address, size: usize) -> Outcome {
+    if let Address::Dvs(number) = address {
+        let endpoint = Endpoint::bind(Dvs::open()?, *number)?;
+        announce();
+        let answer = vec![0; size];
+        return Ok(endpoint.serve(|_| &answer)?);
+    }
+    let mut message = vec![0; size];
+    let listener = address.listen()?;
+    announce();
+    let mut line = listener.accept()?;
+    while line.receive(&mut message)? {
+        line.send(&message)?;
+    }
+    Ok(())
+}
+
+/// Calls.
+pub fn call(address: &Address, job: &Job, own: i32) -> Outcome {
+    let mut message = vec![0; job.size];
+    if let Address::Dvs(number) = address {
+        let endpoint = Endpoint::bind(Dvs::open()?, own)?;
+        return job.measure(|| {
+            endpoint.sendrec(*number, &message, Timeout::Forever)?;
+            Ok(())
+        });
+    }
+    let mut line = address.connect()?;
+    job.measure(|| round_trip(&mut line, &mut message))
+}
+
+fn round_trip(line: &mut Line, message: &mut [u8]) -> Outcome {
+    line.send(message)?;
+    if !line.receive(message)? {
+        return Err("the server has gone".into());
+    }
+    Ok(())
+}

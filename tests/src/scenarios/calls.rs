@@ -1,0 +1,177 @@
+//! Every call, in one guest and between two, and many processes at once that die at any time.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, ensure};
+
+use super::demo::stage;
+use super::lifecycle::{no_complaints, pair};
+use super::ping;
+use crate::harness::{COMMAND_LIMIT, Guest, Lab, Output, Task};
+
+/// Endpoints of the puppets, which run actors for the tests of the matrix.
+const PUPPETS: [i32; 2] = [25, 26];
+/// How long the tests of the matrix may take together.
+const MATRIX_LIMIT: Duration = Duration::from_secs(300);
+/// Guests in the storm, and how long it lasts.
+const STORM_GUESTS: u32 = 8;
+const STORM: Duration = Duration::from_secs(60);
+/// Endpoint numbers of the DC.
+const NUMBERS: u32 = 221;
+/// Of these so many belong to each guest but the first, which has all others.
+const NUMBERS_OF_OTHERS: u32 = 3;
+/// What was freed is known to everybody within this time: a few delayed acknowledgements.
+const SETTLE: Duration = Duration::from_secs(20);
+
+/// Every call between processes of one guest.
+pub fn calls_in_one_vm(lab: &Lab) -> Result<()> {
+    let (_host, mut guests) = stage(lab, 1)?;
+    let guest = guests.first_mut().context("a guest was booted")?;
+    let [puppet, _] = PUPPETS;
+    let serving = start_puppet(guest, puppet)?;
+    matrix(guest, puppet, puppet)?;
+    serving.finish(COMMAND_LIMIT)?.success()?;
+    left_clean(guest)
+}
+
+/// Every call between processes of two guests, in all placements of three processes.
+pub fn calls_between_vms(lab: &Lab) -> Result<()> {
+    let (_host, mut guests) = stage(lab, 2)?;
+    let (near, far) = pair(&mut guests)?;
+    let [here, there] = PUPPETS;
+    let serving = [start_puppet(near, here)?, start_puppet(far, there)?];
+    matrix(near, here, there)?;
+    for puppet in serving {
+        puppet.finish(COMMAND_LIMIT)?.success()?;
+    }
+    left_clean(near)?;
+    left_clean(far)
+}
+
+fn start_puppet(guest: &mut Guest, ep: i32) -> Result<Task> {
+    let mut puppet = guest.spawn(&format!("dvs-selftest --puppet {ep}"))?;
+    puppet.wait_line(COMMAND_LIMIT, |line| line.contains("puppet").then_some(()))?;
+    Ok(puppet)
+}
+
+fn matrix(guest: &mut Guest, here: i32, there: i32) -> Result<()> {
+    let tests = guest.spawn(&format!("dvs-selftest --matrix {here} {there}"))?;
+    all_ok(&tests.finish(MATRIX_LIMIT)?)
+}
+
+/// The program's tests have all passed.
+pub fn all_ok(output: &Output) -> Result<()> {
+    let failed: Vec<&str> = output
+        .out
+        .iter()
+        .map(String::as_str)
+        .filter(|line| line.starts_with("not ok") || line.starts_with("# "))
+        .collect();
+    ensure!(
+        output.code == 0 && failed.is_empty(),
+        "exit status {}: {} {}",
+        output.code,
+        failed.join(" | "),
+        output.tail()
+    );
+    Ok(())
+}
+
+/// The examples of the Rust crate, their servers in one guest and their clients in another.
+pub fn examples(lab: &Lab) -> Result<()> {
+    let (_host, mut guests) = stage(lab, 2)?;
+    let (serving, calling) = pair(&mut guests)?;
+    let mut servers = Vec::new();
+    for command in [
+        "dvs-echo server",
+        "dvs-echo-async --ep 14",
+        "dvs-kv server",
+        "dvs-pool coordinator",
+        "dvs-pool worker",
+    ] {
+        servers.push(serving.spawn(command)?);
+    }
+    for (command, answer) in [
+        ("dvs-echo client one two", "two"),
+        ("dvs-echo client --to 14 --ep 43 three", "three"),
+        ("dvs-kv check --rounds 2", "; 0 wrong"),
+        ("dvs-pool submit 1000 2000", "303 primes below 2000"),
+    ] {
+        let output = calling.run(command, MATRIX_LIMIT)?;
+        ensure!(
+            output.out.iter().any(|line| line.contains(answer)),
+            "{command} said: {}",
+            output.tail()
+        );
+    }
+    const TERMINATE: i32 = 15;
+    for mut server in servers {
+        server.signal(TERMINATE)?;
+        server.finish(COMMAND_LIMIT)?;
+    }
+    left_clean(serving)?;
+    left_clean(calling)
+}
+
+/// 200 processes in one guest and some in seven others call each other and are killed at any
+/// time; afterwards nothing is left of them.
+pub fn storm(lab: &Lab) -> Result<()> {
+    let (_host, mut guests) = stage(lab, STORM_GUESTS)?;
+    let others = (STORM_GUESTS - 1) * NUMBERS_OF_OTHERS;
+    let seconds = STORM.as_secs();
+    let mut storms = Vec::new();
+    for (number, guest) in (0..).zip(&mut guests) {
+        let (first, count) = if number == 0 {
+            (others, NUMBERS - others)
+        } else {
+            ((number - 1) * NUMBERS_OF_OTHERS, NUMBERS_OF_OTHERS)
+        };
+        storms.push(guest.spawn(&format!(
+            "dvs-selftest --storm {first} {count} {NUMBERS} {seconds} {number}"
+        ))?);
+    }
+    for (number, storm) in (1..).zip(storms) {
+        let output = storm.finish(STORM + ping::RUN_LIMIT)?.success()?;
+        lab.say(format!("vm-{number}: {}", output.tail()));
+    }
+    for guest in &mut guests {
+        left_clean(guest)?;
+    }
+    Ok(())
+}
+
+/// Nothing of endpoints, calls and frames is left in the guest, and its kernel did not complain.
+fn left_clean(guest: &mut Guest) -> Result<()> {
+    let end = Instant::now() + SETTLE;
+    loop {
+        let left = left_over(guest)?;
+        if left.is_empty() {
+            return no_complaints(guest);
+        }
+        ensure!(
+            Instant::now() < end,
+            "{}: left over: {}",
+            guest.name(),
+            left.join(", ")
+        );
+    }
+}
+
+fn left_over(guest: &mut Guest) -> Result<Vec<String>> {
+    const IN_USE: [&str; 8] = [
+        "endpoints",
+        "operations",
+        "requests",
+        "unacknowledged",
+        "copies",
+        "sides",
+        "grants",
+        "pinned_pages",
+    ];
+    let output = guest.run("cat /sys/kernel/debug/dvs/stats", COMMAND_LIMIT)?;
+    let used = |line: &&String| {
+        line.split_once(' ')
+            .is_some_and(|(name, value)| IN_USE.contains(&name) && value != "0")
+    };
+    Ok(output.out.iter().filter(used).cloned().collect())
+}

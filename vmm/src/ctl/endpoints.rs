@@ -1,0 +1,89 @@
+//! The node's endpoints as a table: what each does, and who waits for whom.
+
+use serde_json::Value;
+
+use super::table;
+
+/// Endpoint number that stands for any.
+const ANY: i64 = 31438;
+
+/// What a row has in a column.
+type Cell = fn(&Value) -> String;
+
+/// Columns with their heads.
+const COLUMNS: [(&str, Cell); 15] = [
+    ("dc", |row| plain(row, "dcid")),
+    ("vm", |row| plain(row, "vm")),
+    ("endpoint", |row| plain(row, "endpoint")),
+    ("generation", |row| plain(row, "generation")),
+    ("level", |row| text(row.pointer("/privileges/level"))),
+    ("state", |row| plain(row, "state")),
+    ("flags", |row| plain(row, "flags")),
+    ("from", |row| endpoint(row, "receives_from")),
+    ("to", |row| endpoint(row, "sends_to")),
+    ("queued", |row| plain(row, "queued")),
+    ("pid", |row| plain(row, "pid")),
+    ("name", |row| plain(row, "name")),
+    ("sent", |row| both(row, "sent_local", "sent_remote")),
+    ("copied", |row| both(row, "copied_local", "copied_remote")),
+    ("waits for", waits_for),
+];
+
+/// The endpoints for a person, by DC.
+pub(super) fn render(endpoints: &Value) -> String {
+    let rows = endpoints.as_array().map(Vec::as_slice).unwrap_or_default();
+    if rows.is_empty() {
+        return "none\n".to_owned();
+    }
+    let mut rows: Vec<&Value> = rows.iter().collect();
+    rows.sort_by_key(|row| row.get("dcid").and_then(Value::as_u64));
+    let head = COLUMNS.iter().map(|it| it.0.to_owned()).collect();
+    let cells = |row| COLUMNS.iter().map(|it| it.1(row)).collect();
+    let lines: Vec<_> = std::iter::once(head)
+        .chain(rows.into_iter().map(cells))
+        .collect();
+    table::align(&lines)
+}
+
+fn text(value: Option<&Value>) -> String {
+    match value {
+        Some(Value::String(text)) => text.clone(),
+        Some(other) => other.to_string(),
+        None => "-".to_owned(),
+    }
+}
+
+fn plain(row: &Value, field: &str) -> String {
+    text(row.get(field))
+}
+
+fn endpoint(row: &Value, field: &str) -> String {
+    match row.get(field).and_then(Value::as_i64) {
+        Some(ANY) => "ANY".to_owned(),
+        _ => plain(row, field),
+    }
+}
+
+/// Within the VM, and with others.
+fn both(row: &Value, local: &str, remote: &str) -> String {
+    match (row.get(local), row.get(remote)) {
+        (Some(local), Some(remote)) => format!("{local}+{remote}"),
+        _ => "-".to_owned(),
+    }
+}
+
+/// One after the other, and where that is a circle, a word about it.
+fn waits_for(row: &Value) -> String {
+    let chain = row.get("waits_for").and_then(Value::as_array);
+    let chain: Vec<String> = chain.into_iter().flatten().map(Value::to_string).collect();
+    let deadlock = row.get("deadlock").and_then(Value::as_bool);
+    match (chain.is_empty(), deadlock) {
+        (true, _) => "-".to_owned(),
+        (false, Some(true)) => format!("{} (deadlock)", chain.join(" > ")),
+        (false, _) => chain.join(" > "),
+    }
+}
+
+#[cfg(test)]
+#[path = "endpoints_test.rs"]
+mod tests;
