@@ -16,6 +16,23 @@
 #define VDVS_SLEEP		(TASK_INTERRUPTIBLE | TASK_FREEZABLE)
 
 /*
+ * A thread that makes a call mostly sleeps next, so the one that it wakes may have
+ * its processor: a hint that only wait queues can give.
+ */
+static void vdvs_wake_task(struct task_struct *task)
+{
+	DECLARE_WAIT_QUEUE_HEAD_ONSTACK(queue);
+	DECLARE_WAITQUEUE(entry, task);
+
+	if (!in_task()) {
+		wake_up_process(task);
+		return;
+	}
+	__add_wait_queue(&queue, &entry);
+	__wake_up_sync(&queue, TASK_NORMAL);
+}
+
+/*
  * The call has ended, by the core's wake or by the result of a starting
  * function; inside vdvs_enter. `wait` is the waiter's again once it is marked.
  */
@@ -43,7 +60,7 @@ void vdvs_wait_done(struct vdvs_device *dev, struct vdvs_wait *wait, int result)
 	/* Pairs with the acquire of vdvs_sleep. */
 	smp_store_release(&wait->done, true);
 	/* The task may be gone from here on; the RCU read section keeps its memory. */
-	wake_up_process(task);
+	vdvs_wake_task(task);
 }
 
 /* 0: the call is done; else why the thread stopped waiting. `until`: NULL for ever. */
@@ -113,10 +130,11 @@ ktime_t vdvs_deadline(s64 timeout_ms)
 /* Waits for a call that the core keeps; returns its result. Outside vdvs_enter. */
 int vdvs_wait_for(struct vdvs_device *dev, struct vdvs_wait *wait, s64 timeout_ms)
 {
-	ktime_t until = vdvs_deadline(timeout_ms);
+	bool bounded = timeout_ms != DVS_TIMEOUT_FOREVER;
+	ktime_t until = bounded ? vdvs_deadline(timeout_ms) : KTIME_MAX;
 	int why;
 
-	why = vdvs_sleep(wait, VDVS_SLEEP, timeout_ms == DVS_TIMEOUT_FOREVER ? NULL : &until);
+	why = vdvs_sleep(wait, VDVS_SLEEP, bounded ? &until : NULL);
 	if (why && vdvs_cancel(dev, wait, why)) {
 		until = ktime_add_ns(ktime_get(), DVS_CANCEL_GRACE_NS);
 		if (vdvs_sleep(wait, TASK_KILLABLE, &until))
