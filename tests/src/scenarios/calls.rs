@@ -7,7 +7,7 @@ use anyhow::{Context, Result, ensure};
 use super::demo::stage;
 use super::lifecycle::{no_complaints, pair};
 use super::ping;
-use crate::harness::{COMMAND_LIMIT, Guest, Lab, Output, Task};
+use crate::harness::{COMMAND_LIMIT, Guest, Host, Lab, Output, Task};
 
 /// Endpoints of the puppets, which run actors for the tests of the matrix.
 const PUPPETS: [i32; 2] = [25, 26];
@@ -15,7 +15,7 @@ const PUPPETS: [i32; 2] = [25, 26];
 const MATRIX_LIMIT: Duration = Duration::from_secs(300);
 /// Guests in the storm, and how long it lasts.
 const STORM_GUESTS: u32 = 8;
-const STORM: Duration = Duration::from_secs(60);
+const STORM: Duration = Duration::from_secs(120);
 /// Endpoint numbers of the DC.
 const NUMBERS: u32 = 221;
 /// Of these so many belong to each guest but the first, which has all others.
@@ -36,16 +36,32 @@ pub fn calls_in_one_vm(lab: &Lab) -> Result<()> {
 
 /// Every call between processes of two guests, in all placements of three processes.
 pub fn calls_between_vms(lab: &Lab) -> Result<()> {
-    let (_host, mut guests) = stage(lab, 2)?;
+    let (host, mut guests) = stage(lab, 2)?;
     let (near, far) = pair(&mut guests)?;
     let [here, there] = PUPPETS;
     let serving = [start_puppet(near, here)?, start_puppet(far, there)?];
+    seen_by_the_host(&host)?;
     matrix(near, here, there)?;
     for puppet in serving {
         puppet.finish(COMMAND_LIMIT)?.success()?;
     }
     left_clean(near)?;
     left_clean(far)
+}
+
+/// What `dvsctl endpoints` shows of the puppets: their guests tell it.
+fn seen_by_the_host(host: &Host) -> Result<()> {
+    let endpoints = host.client().endpoints()?;
+    for ep in PUPPETS {
+        let seen = endpoints.iter().find(|seen| seen.endpoint == ep);
+        let state = seen.and_then(|seen| seen.state.as_ref());
+        let state = state.with_context(|| format!("the host sees no state of endpoint {ep}"))?;
+        ensure!(
+            state.name == "dvs-selftest" && state.pid.is_some(),
+            "the host sees endpoint {ep} as {state:?}"
+        );
+    }
+    Ok(())
 }
 
 fn start_puppet(guest: &mut Guest, ep: i32) -> Result<Task> {
