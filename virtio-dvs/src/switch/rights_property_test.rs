@@ -64,6 +64,8 @@ struct Model {
     asked: BTreeMap<(u32, u64), Privileges>,
     /// Who waits for what: VM and nonce.
     awaiting: BTreeMap<(u32, u64), i32>,
+    /// Nonce of the last wait in each of the few places that events name. A nonce never comes again.
+    slots: BTreeMap<(u32, u64), u64>,
     nonce: u64,
 }
 
@@ -75,6 +77,7 @@ impl Model {
             rights: BTreeMap::new(),
             asked: BTreeMap::new(),
             awaiting: BTreeMap::new(),
+            slots: BTreeMap::new(),
             nonce: 1000,
         };
         for vm in 1..=VMS {
@@ -177,21 +180,24 @@ impl Model {
                 assert!(self.control(vm, &privilege(number, 0, &rights, nonce)));
                 self.settle();
             }
-            Event::Await(vm, number, nonce) => {
-                if let Some(&number) = self.awaiting.get(&(vm, nonce)) {
-                    self.control(vm, &await_bound(number, nonce));
+            Event::Await(vm, number, slot) => {
+                let last = self.slots.get(&(vm, slot)).copied().unwrap_or(nonce);
+                if let Some(&number) = self.awaiting.get(&(vm, last)) {
+                    self.control(vm, &await_bound(number, last));
                 } else {
+                    self.slots.insert((vm, slot), nonce);
                     self.awaiting.insert((vm, nonce), number);
                     if !self.control(vm, &await_bound(number, nonce)) {
                         self.awaiting.remove(&(vm, nonce));
                     }
                 }
             }
-            Event::Forget(vm, nonce) => {
-                self.awaiting.remove(&(vm, nonce));
-                // Results that are on their way would come for the next request of this nonce.
-                self.control(vm, &forget(nonce));
+            Event::Forget(vm, slot) => {
+                let last = self.slots.get(&(vm, slot)).copied().unwrap_or(nonce);
+                self.control(vm, &forget(last));
+                // A result may have been on its way.
                 self.settle();
+                self.awaiting.remove(&(vm, last));
             }
             Event::Frame(from, to, kind, src, dst) => self.frame(from, to, kind, src, dst),
             Event::Reset(vm) => self.reset(vm),
