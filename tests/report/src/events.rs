@@ -53,6 +53,9 @@ pub enum Event {
         /// Why it failed.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         message: Option<String>,
+        /// It failed since something did not happen in time.
+        #[serde(default)]
+        late: bool,
     },
     /// A row of a benchmark is complete.
     Row(Row),

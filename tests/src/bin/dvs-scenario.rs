@@ -11,7 +11,7 @@ use std::time::Instant;
 use anyhow::{Context, Result, anyhow};
 use clap::{Args, Parser, Subcommand};
 use dvs_report::{Event, Mode};
-use dvs_tests::harness::{Lab, Settings};
+use dvs_tests::harness::{Lab, Late, Settings};
 use dvs_tests::scenarios;
 
 /// Runs demonstrations, tests and benchmarks on real guests.
@@ -159,15 +159,16 @@ fn test(settings: &Settings, names: &[String], done: &[String]) -> Result<bool> 
             name: test.name.to_owned(),
         });
         let started = Instant::now();
-        let message = in_lab(settings, test.name, test.run)
-            .err()
-            .map(|error| format!("{error:#}"));
+        let error = in_lab(settings, test.name, test.run).err();
+        let late = error.as_ref().is_some_and(|error| error.is::<Late>());
+        let message = error.map(|error| format!("{error:#}"));
         passed &= message.is_none();
         tell(&Event::Test {
             name: test.name.to_owned(),
             passed: message.is_none(),
             seconds: started.elapsed().as_secs_f64(),
             message,
+            late,
         });
     }
     Ok(passed)

@@ -13,6 +13,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
+use super::Late;
+
 /// Between attempts to connect: a socket of another process gives no sign of its coming.
 const CONNECT_PAUSE: Duration = Duration::from_millis(20);
 /// A command line that the guest's terminal takes in one piece.
@@ -68,7 +70,8 @@ impl Agent {
         match self.ready.recv_timeout(limit) {
             Ok(release) => Ok(release),
             Err(RecvTimeoutError::Timeout) => {
-                bail!("its agent is not up after {} s", limit.as_secs())
+                let text = format!("its agent is not up after {} s", limit.as_secs());
+                Err(Late(text).into())
             }
             Err(RecvTimeoutError::Disconnected) => bail!("its serial line was closed"),
         }
@@ -186,7 +189,8 @@ impl Task {
         {
             Ok(said) => Ok(said),
             Err(RecvTimeoutError::Timeout) => {
-                bail!("{}: time is over; so far {}", self.name, self.output.tail())
+                let text = format!("{}: time is over; so far {}", self.name, self.output.tail());
+                Err(Late(text).into())
             }
             Err(RecvTimeoutError::Disconnected) => bail!(
                 "{}: the guest has gone; so far {}",

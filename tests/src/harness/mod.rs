@@ -23,6 +23,11 @@ pub use process::{Activity, Process};
 
 use std::time::Duration;
 
+/// Something did not happen in time, and nothing else is wrong.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct Late(pub String);
+
 /// A boot may take this long; in an emulated machine it takes 4 to 11 s.
 pub const BOOT_LIMIT: Duration = Duration::from_secs(120);
 /// A command that does nothing lengthy.

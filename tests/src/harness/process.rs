@@ -7,9 +7,11 @@ use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
+
+use super::Late;
 
 /// A running program. Dropping it kills it.
 #[derive(Debug)]
@@ -61,7 +63,8 @@ impl Process {
         let limit = Timespec::try_from(limit)?;
         let mut events = [PollFd::new(&handle, PollFlags::IN)];
         if poll(&mut events, Some(&limit))? == 0 {
-            bail!("{} has not ended in {} s", self.name, limit.tv_sec);
+            let text = format!("{} has not ended in {} s", self.name, limit.tv_sec);
+            return Err(Late(text).into());
         }
         Ok(self.child.wait()?)
     }
