@@ -16,23 +16,6 @@
 #define VDVS_SLEEP		(TASK_INTERRUPTIBLE | TASK_FREEZABLE)
 
 /*
- * A thread that makes a call mostly sleeps next, so the one that it wakes may have
- * its processor: a hint that only wait queues can give.
- */
-static void vdvs_wake_task(struct task_struct *task)
-{
-	DECLARE_WAIT_QUEUE_HEAD_ONSTACK(queue);
-	DECLARE_WAITQUEUE(entry, task);
-
-	if (!in_task()) {
-		wake_up_process(task);
-		return;
-	}
-	__add_wait_queue(&queue, &entry);
-	__wake_up_sync(&queue, TASK_NORMAL);
-}
-
-/*
  * The call has ended, by the core's wake or by the result of a starting
  * function; inside vdvs_enter. `wait` is the waiter's again once it is marked.
  */
@@ -60,7 +43,7 @@ void vdvs_wait_done(struct vdvs_device *dev, struct vdvs_wait *wait, int result)
 	/* Pairs with the acquire of vdvs_sleep. */
 	smp_store_release(&wait->done, true);
 	/* The task may be gone from here on; the RCU read section keeps its memory. */
-	vdvs_wake_task(task);
+	wake_up_process(task);
 }
 
 /* 0: the call is done; else why the thread stopped waiting. `until`: NULL for ever. */
