@@ -1,6 +1,72 @@
 // SPDX-License-Identifier: GPL-2.0 OR Apache-2.0 OR BSD-3-Clause
-/* How operations end without an answer: a death, a VM that is gone, a right that was taken. */
+/* How operations end without an answer: callers that leave, deaths, VMs that are gone, rights that are taken. */
 #include "ipc.h"
+
+/* The operation goes on without its caller, who has got its result or is getting it. */
+static void detach(struct dvs_op *op)
+{
+	if (op->call)
+		op->call->operation = (void *)0;
+	op->call = (void *)0;
+	op->copy = (void *)0;
+}
+
+int dvs_op_cancel(struct dvs_core *c, struct dvs_op *op, dvs_s32 why)
+{
+	struct dvs_chan *ch = op->chan;
+	int result = DVS_PENDING;
+
+	op->why = why;
+	if (op->state == DVS_OP_CANCELLING)
+		return DVS_PENDING;
+	if (op->state != DVS_OP_SENT) {
+		dvs_op_free(c, op);
+		return why;
+	}
+	op->state = DVS_OP_CANCELLING;
+	op->out.type = DVS_OUT_CANCEL;
+	if (dvs_chan_stalled(ch, c->now, DVS_STALLED_NS)) {
+		/* The peer is out of reach: the decision will come when nobody waits for it. */
+		detach(op);
+		result = why;
+	}
+	/* Without a caller the operation is over as soon as this frame is built. */
+	dvs_chan_queue(&c->channels, ch, &op->out, DVS_CLASS_ANSWER, c->now);
+	return result;
+}
+
+void dvs_op_leave(struct dvs_core *c, struct dvs_op *op, dvs_s32 why)
+{
+	(void)dvs_op_cancel(c, op, why);
+	if (op->call || op->copy) {
+		detach(op);
+		if (dvs_list_empty(&op->out.link))
+			dvs_op_free(c, op);
+	}
+}
+
+void dvs_op_give_up(struct dvs_core *c, struct dvs_op *op, dvs_s32 why)
+{
+	struct dvs_call *call = op->call;
+	struct dvs_copying *copy = op->copy;
+	int side = dvs_op_side(op);
+
+	if (op->why)
+		why = op->why;
+	dvs_op_leave(c, op, why);
+	if (copy)
+		dvs_copy_share_over(c, copy, side, why);
+	else if (call)
+		dvs_call_finish(c, call, why);
+}
+
+dvs_s32 dvs_op_abandon(struct dvs_core *c, struct dvs_op *op)
+{
+	dvs_s32 why = op->why ? op->why : DVS_EINTR;
+
+	dvs_op_leave(c, op, why);
+	return why;
+}
 
 void dvs_op_source_died(struct dvs_core *c, struct dvs_ep *ep)
 {
@@ -85,9 +151,11 @@ void dvs_op_rights_taken(struct dvs_core *c, struct dvs_ep *ep)
 	dvs_u32 i;
 
 	for (i = 0; i < c->channels.count; i++)
-		if (ep->peers & 1ull << i)
+		if (ep->peers & 1ull << i) {
 			dvs_chan_forget(&c->channels, &c->channels.chan[i], ep->addr, take_back,
 					&n);
+			dvs_dest_doubt(c, &c->channels.chan[i]);
+		}
 	for (i = 0; i < c->limits.operations; i++) {
 		struct dvs_op *op = &c->op[i];
 		dvs_s32 result;

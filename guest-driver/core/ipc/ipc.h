@@ -513,8 +513,6 @@ int dvs_op_start(struct dvs_core *c, struct dvs_call *call, struct dvs_addr dst,
 int dvs_op_locate(struct dvs_core *c, struct dvs_copying *cp, int which, struct dvs_addr dst);
 /* Sends the request of a copy to where it was found. */
 void dvs_op_ask(struct dvs_core *c, struct dvs_op *op);
-/* Nobody waits for the operation any more, not even for the receiver's decision. */
-void dvs_op_leave(struct dvs_core *c, struct dvs_op *op, dvs_s32 why);
 /* Its destination's location is known (result 0), or cannot be. */
 void dvs_op_located(struct dvs_core *c, struct dvs_op *op, struct dvs_dest *d, dvs_s32 result);
 /* Its destination is in this VM. */
@@ -523,12 +521,6 @@ void dvs_op_answer(struct dvs_core *c, struct dvs_chan *ch,
 		   const struct dvs_frame *f, const void *payload);
 void dvs_op_fill(struct dvs_core *c, struct dvs_op *op, struct dvs_frame *f, void *payload);
 void dvs_op_fill_cancel(struct dvs_core *c, struct dvs_op *op, struct dvs_frame *f);
-/* Its caller leaves. Returns as dvs_call_cancel. */
-int dvs_op_cancel(struct dvs_core *c, struct dvs_op *op, dvs_s32 why);
-/* Its caller leaves without waiting for the receiver's decision. Returns the call's result. */
-dvs_s32 dvs_op_abandon(struct dvs_core *c, struct dvs_op *op);
-/* Who waits for it gets this result now; the receiver is told that nobody waits any more. */
-void dvs_op_give_up(struct dvs_core *c, struct dvs_op *op, dvs_s32 why);
 /* The operation is over. */
 void dvs_op_free(struct dvs_core *c, struct dvs_op *op);
 /* … and who waits for it gets its result. */
@@ -536,7 +528,20 @@ void dvs_op_finish(struct dvs_core *c, struct dvs_op *op, dvs_s32 result);
 /* The result where its destination is dead. */
 dvs_s32 dvs_op_died(const struct dvs_op *op);
 
+static inline int dvs_op_side(const struct dvs_op *op)
+{
+	return op->kind == DVS_K_COPY_OUT ? DVS_SOURCE : DVS_DESTINATION;
+}
+
 /* ---- ending.c: operations that end without an answer ---- */
+/* Its caller leaves. Returns as dvs_call_cancel. */
+int dvs_op_cancel(struct dvs_core *c, struct dvs_op *op, dvs_s32 why);
+/* Nobody waits for the operation any more, not even for the receiver's decision. */
+void dvs_op_leave(struct dvs_core *c, struct dvs_op *op, dvs_s32 why);
+/* Its caller leaves without waiting for the receiver's decision. Returns the call's result. */
+dvs_s32 dvs_op_abandon(struct dvs_core *c, struct dvs_op *op);
+/* Who waits for it gets this result now; the receiver is told that nobody waits any more. */
+void dvs_op_give_up(struct dvs_core *c, struct dvs_op *op, dvs_s32 why);
 /* Everything that this endpoint has under way to other VMs is forgotten. */
 void dvs_op_source_died(struct dvs_core *c, struct dvs_ep *ep);
 void dvs_op_peer_gone(struct dvs_core *c, struct dvs_chan *ch);

@@ -39,11 +39,6 @@ void dvs_op_free(struct dvs_core *c, struct dvs_op *op)
 	c->stats.operations--;
 }
 
-static int side_of(const struct dvs_op *op)
-{
-	return op->kind == DVS_K_COPY_OUT ? DVS_SOURCE : DVS_DESTINATION;
-}
-
 /* What the caller hears of the death of its destination: the source, for a copy, may be one. */
 dvs_s32 dvs_op_died(const struct dvs_op *op)
 {
@@ -54,7 +49,7 @@ void dvs_op_finish(struct dvs_core *c, struct dvs_op *op, dvs_s32 result)
 {
 	struct dvs_call *call = op->call;
 	struct dvs_copying *copy = op->copy;
-	int side = side_of(op);
+	int side = dvs_op_side(op);
 
 	dvs_op_free(c, op);
 	if (copy)
@@ -153,7 +148,7 @@ void dvs_op_located(struct dvs_core *c, struct dvs_op *op, struct dvs_dest *d, d
 		dvs_op_finish(c, op, lives(op, DVS_ERMTPROC));
 	} else if (op->copy) {
 		place(op, d);
-		dvs_copy_found(c, op->copy, side_of(op), op->dst, d->chan);
+		dvs_copy_found(c, op->copy, dvs_op_side(op), op->dst, d->chan);
 	} else if (op->missed == d->chan && op->dst.gen == d->addr.gen) {
 		dvs_op_finish(c, op, DVS_EDSTDIED);
 	} else if (op->pinned && op->dst.gen && op->dst.gen != d->addr.gen) {
@@ -173,7 +168,7 @@ void dvs_op_located_here(struct dvs_core *c, struct dvs_op *op)
 	dvs_u8 kind = op->kind;
 	dvs_u32 gen = op->want_gen;
 	dvs_u64 arg = op->arg;
-	int side = side_of(op);
+	int side = dvs_op_side(op);
 
 	if (copy && dst) {
 		dvs_op_free(c, op);
@@ -312,7 +307,7 @@ void dvs_op_fill(struct dvs_core *c, struct dvs_op *op, struct dvs_frame *f, voi
 	op->state = DVS_OP_SENT;
 	if (op->copy) {
 		f->len = sizeof(struct dvs_copy_side);
-		dvs_copy_fill(c, op->copy, side_of(op), payload);
+		dvs_copy_fill(c, op->copy, dvs_op_side(op), payload);
 		return;
 	}
 	f->len = op->call->send_len;
@@ -452,70 +447,4 @@ void dvs_op_answer(struct dvs_core *c, struct dvs_chan *ch,
 		not_here(c, op);
 		break;
 	}
-}
-
-/* The operation goes on without its caller, who has got its result or is getting it. */
-static void detach(struct dvs_op *op)
-{
-	if (op->call)
-		op->call->operation = (void *)0;
-	op->call = (void *)0;
-	op->copy = (void *)0;
-}
-
-int dvs_op_cancel(struct dvs_core *c, struct dvs_op *op, dvs_s32 why)
-{
-	struct dvs_chan *ch = op->chan;
-	int result = DVS_PENDING;
-
-	op->why = why;
-	if (op->state == DVS_OP_CANCELLING)
-		return DVS_PENDING;
-	if (op->state != DVS_OP_SENT) {
-		dvs_op_free(c, op);
-		return why;
-	}
-	op->state = DVS_OP_CANCELLING;
-	op->out.type = DVS_OUT_CANCEL;
-	if (dvs_chan_stalled(ch, c->now, DVS_STALLED_NS)) {
-		/* The peer is out of reach: the decision will come when nobody waits for it. */
-		detach(op);
-		result = why;
-	}
-	/* Without a caller the operation is over as soon as this frame is built. */
-	dvs_chan_queue(&c->channels, ch, &op->out, DVS_CLASS_ANSWER, c->now);
-	return result;
-}
-
-void dvs_op_leave(struct dvs_core *c, struct dvs_op *op, dvs_s32 why)
-{
-	(void)dvs_op_cancel(c, op, why);
-	if (op->call || op->copy) {
-		detach(op);
-		if (dvs_list_empty(&op->out.link))
-			dvs_op_free(c, op);
-	}
-}
-
-void dvs_op_give_up(struct dvs_core *c, struct dvs_op *op, dvs_s32 why)
-{
-	struct dvs_call *call = op->call;
-	struct dvs_copying *copy = op->copy;
-	int side = side_of(op);
-
-	if (op->why)
-		why = op->why;
-	dvs_op_leave(c, op, why);
-	if (copy)
-		dvs_copy_share_over(c, copy, side, why);
-	else if (call)
-		dvs_call_finish(c, call, why);
-}
-
-dvs_s32 dvs_op_abandon(struct dvs_core *c, struct dvs_op *op)
-{
-	dvs_s32 why = op->why ? op->why : DVS_EINTR;
-
-	dvs_op_leave(c, op, why);
-	return why;
 }
