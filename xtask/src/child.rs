@@ -47,9 +47,9 @@ impl Interrupt {
 pub struct Limits {
     /// The whole may take this long.
     pub whole: Duration,
-    /// It may say nothing for this long.
+    /// It may say nothing for this long: [`Stuck::Silent`].
     pub silence: Duration,
-    /// It may say nothing and use no processor for this long: [`Stuck`].
+    /// It may say nothing and use no processor for this long: [`Stuck::Idle`].
     pub idle: Option<Duration>,
 }
 
@@ -64,10 +64,16 @@ impl Limits {
     }
 }
 
-/// The child did nothing at all any more.
+/// The child does nothing any more.
 #[derive(Debug, thiserror::Error)]
-#[error("it said nothing and used no processor for {} s", .0.as_secs())]
-pub struct Stuck(Duration);
+pub enum Stuck {
+    /// It has not spoken for so long.
+    #[error("nothing was heard for {} s", .0.as_secs())]
+    Silent(Duration),
+    /// Nor did it use a processor.
+    #[error("it said nothing and used no processor for {} s", .0.as_secs())]
+    Idle(Duration),
+}
 
 /// Runs the command, gives each line of its standard output to `on_line`, and waits for it.
 ///
@@ -122,7 +128,7 @@ fn pump(
                 bail!("not done after {} s", limits.whole.as_secs())
             }
             Err(RecvTimeoutError::Timeout) if Instant::now() >= patience => {
-                bail!("nothing was heard for {} s", limits.silence.as_secs())
+                return Err(Stuck::Silent(limits.silence).into());
             }
             Err(RecvTimeoutError::Timeout) => {
                 let before = used;
@@ -130,7 +136,7 @@ fn pump(
                 if let Some(idle) = limits.idle
                     && is_idle(before, used, idle)
                 {
-                    return Err(Stuck(idle).into());
+                    return Err(Stuck::Idle(idle).into());
                 }
             }
         }

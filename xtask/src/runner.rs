@@ -19,7 +19,7 @@ use crate::workspace::Workspace;
 const SILENCE: Duration = Duration::from_secs(360);
 
 /// So many new machines are started for one piece of work when the emulation stops.
-pub const RESTARTS: u32 = 3;
+const RESTARTS: u32 = 3;
 
 /// Everything is built, and the way to run it chosen.
 #[derive(Debug)]
@@ -68,13 +68,18 @@ impl<'a> Runner<'a> {
         let mut restarts = 0;
         loop {
             match self.run(work, on_event) {
-                Err(error) if is_stuck(&error) && restarts < RESTARTS => {
+                Err(error) if self.may_restart(&error, restarts) => {
                     restarts += 1;
                     on_event(restarted(&error));
                 }
                 ended => return ended,
             }
         }
+    }
+
+    /// Whether a new machine may do what this error has stopped.
+    pub fn may_restart(&self, error: &Error, restarts: u32) -> bool {
+        self.mode == Mode::Nested && restarts < RESTARTS && is_stuck(error)
     }
 
     /// Does the work; gives every event to `on_event`. True if it succeeded.
@@ -148,10 +153,11 @@ impl<'a> Runner<'a> {
     }
 }
 
-/// Whether the work failed since the emulated machine has stopped for good: all its processors
-/// wait for interrupts that do not come any more, those of their own timers among them. Nothing
-/// that runs in a guest of that machine can do that; the emulation has lost interrupts.
-pub fn is_stuck(error: &Error) -> bool {
+/// Whether the work failed since the emulated machine has stopped for good: one or all of its
+/// processors wait for interrupts that do not come any more, those of their own timers among them,
+/// and its clock stands still, so that not even the limits within it end anything. Nothing that
+/// runs in a guest of that machine can do that; the emulation has lost interrupts.
+fn is_stuck(error: &Error) -> bool {
     error.downcast_ref::<Stuck>().is_some()
 }
 

@@ -7,7 +7,7 @@ use dvs_report::{Event, Mode};
 
 use super::tally::Tally;
 use crate::child::Interrupt;
-use crate::runner::{RESTARTS, Runner, Work, is_stuck, restarted};
+use crate::runner::{Runner, Work, restarted};
 use crate::view::View;
 use crate::workspace::Workspace;
 
@@ -77,7 +77,7 @@ impl Tests<'_> {
         let mut restarts = 0;
         loop {
             match self.run(runner, names) {
-                Err(error) if is_stuck(&error) && restarts < RESTARTS => {
+                Err(error) if runner.may_restart(&error, restarts) => {
                     restarts += 1;
                     self.view.show(&restarted(&error));
                 }
