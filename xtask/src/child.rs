@@ -73,6 +73,9 @@ pub enum Stuck {
     /// Nor did it use a processor.
     #[error("it said nothing and used no processor for {} s", .0.as_secs())]
     Idle(Duration),
+    /// It was a machine, and its kernel has died.
+    #[error("its kernel died: {0}")]
+    Dead(String),
 }
 
 /// Runs the command, gives each line of its standard output to `on_line`, and waits for it.

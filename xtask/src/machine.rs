@@ -14,7 +14,7 @@ use anyhow::{Context, Error, Result, anyhow};
 use dvs_report::Event;
 use tempfile::TempDir;
 
-use crate::child::{Interrupt, Limits, run_lines};
+use crate::child::{Interrupt, Limits, Stuck, run_lines};
 use crate::command;
 use crate::image::{Image, base};
 use crate::initramfs::{Archive, join};
@@ -303,10 +303,24 @@ fn lost(ended: Result<ExitStatus>, console: &Path) -> Error {
         eprintln!("{line}");
     }
     eprintln!("----");
-    match ended {
-        Ok(status) => anyhow!("the emulated machine ended in the middle of its job ({status})"),
-        Err(error) => error.context("the emulated machine did not finish its job"),
+    match (ended, death(&text)) {
+        (Ok(_), Some(word)) => Error::from(Stuck::Dead(word.to_owned()))
+            .context("the emulated machine did not finish its job"),
+        (Ok(status), None) => {
+            anyhow!("the emulated machine ended in the middle of its job ({status})")
+        }
+        (Err(error), _) => error.context("the emulated machine did not finish its job"),
     }
+}
+
+/// What the kernel of the emulated machine said when it died of itself. That its first process ended
+/// or its memory ran out is what programs can do, and is not meant.
+fn death(console: &str) -> Option<&str> {
+    let (_, word) = console
+        .lines()
+        .find_map(|line| line.split_once("Kernel panic - not syncing: "))?;
+    let by_programs = word.contains("kill init") || word.to_lowercase().contains("memory");
+    (!by_programs).then_some(word)
 }
 
 /// An empty directory, removed when it is dropped.
@@ -332,3 +346,7 @@ fn unpack_logs(archive: &Path, into: &Path) -> Result<()> {
     )
     .map(|_| ())
 }
+
+#[cfg(test)]
+#[path = "machine_test.rs"]
+mod tests;

@@ -155,8 +155,9 @@ impl<'a> Runner<'a> {
 
 /// Whether the work failed since the emulated machine has stopped for good: one or all of its
 /// processors wait for interrupts that do not come any more, those of their own timers among them,
-/// and its clock stands still, so that not even the limits within it end anything. Nothing that
-/// runs in a guest of that machine can do that; the emulation has lost interrupts.
+/// and its clock stands still, so that not even the limits within it end anything; or its kernel has
+/// died in its own code. Nothing that runs in a guest of that machine can do that; the emulation has
+/// lost interrupts, or taken the state of a guest for the machine's.
 fn is_stuck(error: &Error) -> bool {
     error.downcast_ref::<Stuck>().is_some()
 }
