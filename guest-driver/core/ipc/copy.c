@@ -104,19 +104,6 @@ static void stop_share(struct dvs_core *c, struct dvs_copying *cp, int which, dv
 		cp->result = why;
 }
 
-/* All of the data is here: what the source's VM still says of it changes nothing. */
-static void end_source_early(struct dvs_core *c, struct dvs_copying *cp)
-{
-	struct dvs_share *src = &cp->share[DVS_SOURCE], *dst = &cp->share[DVS_DESTINATION];
-
-	if (dst->state != DVS_SHARE_OVER || dst->chan || src->state != DVS_SHARE_ASKED ||
-	    !src->op || cp->result || cp->why)
-		return;
-	dvs_op_free(c, src->op);
-	src->op = (void *)0;
-	src->state = DVS_SHARE_OVER;
-}
-
 void dvs_copy_share_over(struct dvs_core *c, struct dvs_copying *cp, int which, dvs_s32 result)
 {
 	struct dvs_share *s = &cp->share[which];
@@ -126,7 +113,6 @@ void dvs_copy_share_over(struct dvs_core *c, struct dvs_copying *cp, int which, 
 	s->party = (void *)0;
 	if (!cp->result)
 		cp->result = result;
-	end_source_early(c, cp);
 	advance(c, cp);
 }
 
