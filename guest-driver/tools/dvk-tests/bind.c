@@ -183,9 +183,9 @@ static void unbind_other(void)
 
 static void late_child(void)
 {
-	usleep(100000);
+	wait_state(SERVER(0), WAITBIND);
 	bind_self(SERVER(1));
-	usleep(100000);
+	wait_state(SERVER(0), WAITUNBIND);
 	CHECK_RET(dvk_unbind(dcid, SELF), OK);
 }
 

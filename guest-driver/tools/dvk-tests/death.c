@@ -76,13 +76,9 @@ static void sendrec_queued(void)
 static void sendrec_taken(void)
 {
 	pid_t victim = peer_start(SERVER(1), receives_and_holds), pid;
-	proc_usr_t proc;
 
 	pid = peer_start(SERVER(2), waiting_caller);
-	do {
-		usleep(1000);
-		CHECK_RET(dvk_getprocinfo(dcid, SERVER(2), &proc), OK);
-	} while (!tap_failed() && !(proc.p_rts_flags == RECEIVING && proc.p_getfrom == SERVER(1)));
+	wait_reply(SERVER(2), SERVER(1));
 	process_kill(victim);
 	CHECK(process_end(pid) == 0);
 }

@@ -74,7 +74,8 @@ void bind_self(int nr)
 	CHECK_RET(dvk_bind(dcid, nr), nr);
 }
 
-void wait_state(int nr, unsigned long flags)
+/* Nothing signals what another process does. */
+static void wait_until(int nr, unsigned long mask, unsigned long flags, int from)
 {
 	long end = now_ms() + SOON;
 	proc_usr_t proc;
@@ -82,10 +83,21 @@ void wait_state(int nr, unsigned long flags)
 	do {
 		usleep(1000);
 		memset(&proc, 0, sizeof(proc));
-		if (dvk_getprocinfo(dcid, nr, &proc) == OK && (proc.p_rts_flags & flags))
+		if (dvk_getprocinfo(dcid, nr, &proc) == OK && (proc.p_rts_flags & mask) == flags &&
+		    (from == ANY || proc.p_getfrom == from))
 			return;
 	} while (now_ms() < end);
 	tap_check(0, __FILE__, __LINE__, "p_rts_flags", (long)proc.p_rts_flags);
+}
+
+void wait_state(int nr, unsigned long flag)
+{
+	wait_until(nr, flag, flag, ANY);
+}
+
+void wait_reply(int nr, int from)
+{
+	wait_until(nr, ~0ul, RECEIVING, from);
 }
 
 void idle(void)

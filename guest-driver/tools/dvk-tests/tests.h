@@ -88,8 +88,10 @@ int process_end(pid_t pid);
 void process_kill(pid_t pid);
 /* Binds this process; checks it. */
 void bind_self(int nr);
-/* Waits until the process of `nr` has one of these flags (p_rts_flags). */
-void wait_state(int nr, unsigned long flags);
+/* Waits until the process of `nr` has this flag (p_rts_flags). */
+void wait_state(int nr, unsigned long flag);
+/* Waits until its request was taken: it only waits for the reply of `from`. */
+void wait_reply(int nr, int from);
 /* Waits for ever. */
 void idle(void);
 /* Answers one request, adding 1 to its m_type. */

@@ -57,22 +57,44 @@ static void timeout_of_reply(void)
 	process_kill(pid);
 }
 
+/* What the parent sends when the process may go on. */
+static sigset_t go_on(void)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGUSR1);
+	return set;
+}
+
+static void wait_signal(void)
+{
+	sigset_t set = go_on();
+	int signal;
+
+	CHECK(sigwait(&set, &signal) == 0);
+}
+
 static void receives_late(void)
 {
 	message m;
 
-	usleep(200000);
+	wait_signal();
 	CHECK_RET(dvk_receive_T(ANY, &m, TIMEOUT_NOWAIT), EDVSAGAIN);
 }
 
 static void timed_out_is_not_received(void)
 {
-	pid_t pid = peer_start(SERVER(1), receives_late);
+	sigset_t set = go_on();
 	message m;
+	pid_t pid;
 
+	CHECK(sigprocmask(SIG_BLOCK, &set, NULL) == 0);
+	pid = peer_start(SERVER(1), receives_late);
 	bind_self(SERVER(0));
 	memset(&m, 0, sizeof(m));
 	CHECK_RET(dvk_send_T(SERVER(1), &m, 20), EDVSTIMEDOUT);
+	kill(pid, SIGUSR1);
 	CHECK(process_end(pid) == 0);
 }
 
