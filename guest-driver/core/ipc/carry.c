@@ -98,8 +98,7 @@ static void fetch(struct dvs_core *c, struct dvs_party *p)
 	p->chan = ch;
 	dvs_list_push(&ch->sides, &p->of_chan);
 	/* Apart from the ids of operations on the same channel. */
-	p->fetch_op = (dvs_u64)(++c->op_salt & 0x7fffffff) << 32 |
-		      (c->limits.operations + (dvs_u32)(p - c->party));
+	p->fetch_op = dvs_new_id(c, c->limits.operations + (dvs_u32)(p - c->party));
 	p->fetch = DVS_FETCH_QUEUED;
 	p->out.type = DVS_OUT_FETCH;
 	dvs_chan_queue(&c->channels, ch, &p->out, DVS_CLASS_REQUEST, c->now);

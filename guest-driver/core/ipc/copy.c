@@ -249,7 +249,7 @@ static void locate(struct dvs_core *c, struct dvs_copying *cp, int which)
 
 static void begin(struct dvs_core *c, struct dvs_copying *cp)
 {
-	cp->id = (dvs_u64)(++c->op_salt & 0x7fffffff) << 32 | (dvs_u32)(cp - c->copying);
+	cp->id = dvs_new_id(c, (dvs_u32)(cp - c->copying));
 	cp->result = DVS_OK;
 	cp->moved = 0;
 	cp->attempts++;

@@ -2,15 +2,6 @@
 /* How operations end without an answer: callers that leave, deaths, VMs that are gone, rights that are taken. */
 #include "ipc.h"
 
-/* The operation goes on without its caller, who has got its result or is getting it. */
-static void detach(struct dvs_op *op)
-{
-	if (op->call)
-		op->call->operation = (void *)0;
-	op->call = (void *)0;
-	op->copy = (void *)0;
-}
-
 int dvs_op_cancel(struct dvs_core *c, struct dvs_op *op, dvs_s32 why)
 {
 	struct dvs_chan *ch = op->chan;
@@ -27,7 +18,7 @@ int dvs_op_cancel(struct dvs_core *c, struct dvs_op *op, dvs_s32 why)
 	op->out.type = DVS_OUT_CANCEL;
 	if (dvs_chan_stalled(ch, c->now, DVS_STALLED_NS)) {
 		/* The peer is out of reach: the decision will come when nobody waits for it. */
-		detach(op);
+		dvs_op_detach(op);
 		result = why;
 	}
 	/* Without a caller the operation is over as soon as this frame is built. */
@@ -39,7 +30,7 @@ void dvs_op_leave(struct dvs_core *c, struct dvs_op *op, dvs_s32 why)
 {
 	(void)dvs_op_cancel(c, op, why);
 	if (op->call || op->copy) {
-		detach(op);
+		dvs_op_detach(op);
 		if (dvs_list_empty(&op->out.link))
 			dvs_op_free(c, op);
 	}

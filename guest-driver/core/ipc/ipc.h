@@ -521,6 +521,8 @@ void dvs_op_answer(struct dvs_core *c, struct dvs_chan *ch,
 		   const struct dvs_frame *f, const void *payload);
 void dvs_op_fill(struct dvs_core *c, struct dvs_op *op, struct dvs_frame *f, void *payload);
 void dvs_op_fill_cancel(struct dvs_core *c, struct dvs_op *op, struct dvs_frame *f);
+/* It goes on without its caller, who has got its result or is getting it. */
+void dvs_op_detach(struct dvs_op *op);
 /* The operation is over. */
 void dvs_op_free(struct dvs_core *c, struct dvs_op *op);
 /* … and who waits for it gets its result. */
@@ -585,6 +587,12 @@ void dvs_control_timer(struct dvs_core *c);
 /* ---- core.c ---- */
 /* Tells the peers of deaths that the event brought. */
 void dvs_core_flush(struct dvs_core *c);
+
+/* An id that no object had lately at this place of its table. */
+static inline dvs_u64 dvs_new_id(struct dvs_core *c, dvs_u32 place)
+{
+	return (dvs_u64)(++c->op_salt & 0x7fffffff) << 32 | place;
+}
 
 /* A buffer of no bytes may be nowhere. */
 static inline void dvs_copy(void *to, const void *from, dvs_u32 len)

@@ -10,7 +10,7 @@ static struct dvs_op *allocate(struct dvs_core *c)
 		return (void *)0;
 	op = dvs_entry(c->free_ops.next, struct dvs_op, link);
 	dvs_list_del(&op->link);
-	op->id = (dvs_u64)(++c->op_salt & 0x7fffffff) << 32 | (dvs_u32)(op - c->op);
+	op->id = dvs_new_id(c, (dvs_u32)(op - c->op));
 	dvs_list_init(&op->out.link);
 	op->out.type = DVS_OUT_OP;
 	op->pinned = 0;
@@ -23,12 +23,17 @@ static struct dvs_op *allocate(struct dvs_core *c)
 	return op;
 }
 
-void dvs_op_free(struct dvs_core *c, struct dvs_op *op)
+void dvs_op_detach(struct dvs_op *op)
 {
 	if (op->call)
 		op->call->operation = (void *)0;
 	op->call = (void *)0;
 	op->copy = (void *)0;
+}
+
+void dvs_op_free(struct dvs_core *c, struct dvs_op *op)
+{
+	dvs_op_detach(op);
 	op->ep = (void *)0;
 	/* An answer to it that still comes, or that somebody makes up, finds nothing. */
 	op->chan = (void *)0;
@@ -85,11 +90,9 @@ static void queue(struct dvs_core *c, struct dvs_op *op, struct dvs_chan *ch)
 	if (op->kind == DVS_K_NTF) {
 		struct dvs_call *call = op->call;
 
-		op->call = (void *)0;
-		if (call) {
-			call->operation = (void *)0;
+		dvs_op_detach(op);
+		if (call)
 			dvs_call_finish(c, call, DVS_OK);
-		}
 		if (notification_waits(op, ch)) {
 			dvs_op_free(c, op);
 			return;
