@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::calls::Caller;
+use super::calls::{Caller, How};
 use super::events::{Event, NUMBERS, To, VMS, Which, event, number};
 use super::set::{MANY, Worlds};
 use super::world::{self, Answer, Id, Life, Vm, World};
@@ -275,6 +275,28 @@ fn run(events: &[Event], limits: Limits, ring: usize, tight: bool) -> Verdict {
         history.apply(event)?;
     }
     history.finish()
+}
+
+/// Who wants to leave twice gets the later reason, also if the first wish was granted meanwhile.
+#[test]
+fn the_later_reason_to_leave_counts() {
+    let how = How {
+        nowait: false,
+        sole: false,
+    };
+    let to = |ep| To(ep, Which::Any);
+    let events = [
+        Event::Receive(0, None, false, false),
+        Event::Send(4, to(1), how),
+        Event::Rest,
+        Event::Cancel(1, true),
+        Event::KillVm(2),
+        Event::Step(3),
+        Event::Sendrec(4, to(0), how),
+        Event::Receive(1, None, false, false),
+        Event::Cancel(2, false),
+    ];
+    run(&events, Limits::default(), 64, false).unwrap();
 }
 
 /// `DVS_CASES` histories, chosen by `DVS_SEED` (decimal), which is told if one fails.

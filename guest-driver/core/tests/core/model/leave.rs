@@ -11,10 +11,16 @@ impl World {
         if let Some(ended) = self.ended.get(&id).copied() {
             return match ended.call.what {
                 What::Bind => vec![self.leave_bind(id, why)],
-                // Its answer is on its way, and is believed.
+                // Its answer is on its way, and is believed. If that is only that it may leave, it
+                // leaves for its latest reason.
                 _ => {
                     let mut out = self.out_of_reach(id, why);
-                    self.ended.entry(id).and_modify(|e| e.why = why);
+                    self.ended.entry(id).and_modify(|e| {
+                        if e.by != e.call.vm && e.answer == Answer::Result(e.why) {
+                            e.answer = Answer::Result(why);
+                        }
+                        e.why = why;
+                    });
                     out.push(self);
                     out
                 }
