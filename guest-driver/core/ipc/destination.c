@@ -117,6 +117,13 @@ void dvs_dest_forget(struct dvs_dest *d)
 	dvs_list_del(&d->out.link);
 }
 
+void dvs_dest_missed(struct dvs_dest *d, struct dvs_chan *ch, dvs_u32 gen)
+{
+	dvs_dest_forget(d);
+	d->missed = ch;
+	d->addr.gen = gen;
+}
+
 void dvs_dest_told(struct dvs_core *c, const struct dvs_chan *ch, struct dvs_addr addr)
 {
 	struct dvs_dest *d = find(c, addr.nr);
@@ -221,6 +228,9 @@ static void found_at(struct dvs_core *c, struct dvs_dest *d, struct dvs_chan *ch
 	queue_watch(c, d);
 	while (d->known && !dvs_list_empty(&d->ops))
 		dvs_op_located(c, dvs_entry(d->ops.next, struct dvs_op, link), d, DVS_OK);
+	/* Nor is that remembered: nobody will tell of its death any more. */
+	if (missed && d->known && d->chan == ch)
+		dvs_dest_forget(d);
 }
 
 /* It is in another VM, by this answer. */
@@ -288,8 +298,7 @@ void dvs_dest_watch_missed(struct dvs_core *c, struct dvs_chan *ch, const struct
 	if (!d->used || !d->known || d->chan != ch || d->watch != DVS_WATCH_SENT ||
 	    d->addr.gen != f->src_gen || d->addr.nr != f->src_ep)
 		return;
-	dvs_dest_forget(d);
-	d->missed = ch;
+	dvs_dest_missed(d, ch, d->addr.gen);
 	if (!dvs_list_empty(&d->watchers))
 		dvs_dest_look_up(c, d);
 }

@@ -364,7 +364,7 @@ static void not_here(struct dvs_core *c, struct dvs_op *op)
 	} else {
 		dvs_u8 pinned = op->pinned;
 
-		dvs_dest_forget(d);
+		dvs_dest_missed(d, ch, op->dst.gen);
 		look_up(c, op, d);
 		/* Sent on a mere memory of the location: whoever is bound now may have it. */
 		op->pinned = pinned;

@@ -299,6 +299,30 @@ fn the_later_reason_to_leave_counts() {
     run(&events, Limits::default(), 64, false).unwrap();
 }
 
+/// Where a VM has said that an endpoint is not, the directory may have it for a moment longer: that
+/// is not remembered.
+#[test]
+fn the_location_of_a_dying_endpoint_is_not_remembered() {
+    let how = How {
+        nowait: false,
+        sole: false,
+    };
+    let to = |ep| To(ep, Which::Any);
+    let events = [
+        Event::Sendrec(5, to(1), how),
+        Event::Receive(1, None, false, false),
+        Event::Rest,
+        Event::Answer(0, false),
+        Event::Rest,
+        Event::Send(0, to(5), how),
+        Event::Unbind(5),
+        Event::Rest,
+        Event::AwaitUnbind(0, 5),
+        Event::Answer(0, false),
+    ];
+    run(&events, Limits::default(), 64, false).unwrap();
+}
+
 /// `DVS_CASES` histories, chosen by `DVS_SEED` (decimal), which is told if one fails.
 fn config() -> ProptestConfig {
     let variable = |name| std::env::var(name).ok().and_then(|v| v.parse().ok());
