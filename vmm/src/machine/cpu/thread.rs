@@ -249,7 +249,10 @@ fn run_once(fd: &mut VcpuFd, around: &Surroundings) -> Step {
         Ok(VcpuExit::MmioWrite(address, data)) => around.mmio.write(address, data),
         Ok(VcpuExit::Intr | VcpuExit::IrqWindowOpen) => return Step::Interrupted,
         // A triple fault: on a real machine the processor asks for a reset.
-        Ok(VcpuExit::Shutdown) => return Step::Over(GuestEvent::Reset),
+        Ok(VcpuExit::Shutdown) => {
+            tracing::warn!("triple fault of a vCPU, the guest is reset: {}", state(fd));
+            return Step::Over(GuestEvent::Reset);
+        }
         Ok(VcpuExit::InternalError) => return failed(internal_error(fd)),
         Ok(VcpuExit::FailEntry(reason, _)) => {
             return failed(format!(
@@ -267,6 +270,34 @@ fn run_once(fd: &mut VcpuFd, around: &Surroundings) -> Step {
         Err(error) => return failed(format!("KVM cannot run the guest: {error}")),
     }
     Step::Answered
+}
+
+/// What tells how the guest came to where it is: a guest that faults thrice has no word left.
+fn state(fd: &VcpuFd) -> String {
+    match (fd.get_regs(), fd.get_sregs()) {
+        (Ok(regs), Ok(sregs)) => format!(
+            "rip {:#x} rsp {:#x} rflags {:#x} cs {:#x} ss {:#x} cr0 {:#x} cr2 {:#x} cr3 {:#x} \
+             cr4 {:#x} efer {:#x} idt {:#x}+{:#x} gdt {:#x}+{:#x} tss {:#x}+{:#x} gs {:#x}",
+            regs.rip,
+            regs.rsp,
+            regs.rflags,
+            sregs.cs.selector,
+            sregs.ss.selector,
+            sregs.cr0,
+            sregs.cr2,
+            sregs.cr3,
+            sregs.cr4,
+            sregs.efer,
+            sregs.idt.base,
+            sregs.idt.limit,
+            sregs.gdt.base,
+            sregs.gdt.limit,
+            sregs.tr.base,
+            sregs.tr.limit,
+            sregs.gs.base,
+        ),
+        (Err(error), _) | (_, Err(error)) => format!("its state cannot be read: {error}"),
+    }
 }
 
 fn internal_error(fd: &mut VcpuFd) -> String {
