@@ -3,37 +3,11 @@
 use std::error::Error;
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let sources = [
-        "core.c",
-        "channel/bulk.c",
-        "channel/channel.c",
-        "channel/transmit.c",
-        "ipc/await.c",
-        "ipc/call.c",
-        "ipc/check.c",
-        "ipc/control.c",
-        "ipc/cycle.c",
-        "ipc/carry.c",
-        "ipc/copy.c",
-        "ipc/destination.c",
-        "ipc/ending.c",
-        "ipc/endpoint.c",
-        "ipc/grant.c",
-        "ipc/held.c",
-        "ipc/note.c",
-        "ipc/operation.c",
-        "ipc/privilege.c",
-        "ipc/queue.c",
-        "ipc/relay.c",
-        "ipc/state.c",
-        "ipc/wakeup.c",
-        "ipc/party.c",
-        "ipc/serve.c",
-        "src/shim.c",
-    ];
+    let sources = core_files(&std::fs::read_to_string("sources.mk")?);
     let mut build = cc::Build::new();
     build
         .files(sources)
+        .file("src/shim.c")
         .std("gnu11")
         .flag("-ffreestanding")
         .extra_warnings(true)
@@ -57,10 +31,18 @@ fn main() -> Result<(), Box<dyn Error>> {
         println!("cargo::rustc-link-lib=static=gcov");
     }
     build.compile("dvs_core");
-    for dir in ["channel", "ipc", "src", "."] {
-        println!("cargo::rerun-if-changed={dir}");
+    for path in ["channel", "ipc", "src", "."] {
+        println!("cargo::rerun-if-changed={path}");
     }
     Ok(())
+}
+
+/// The C files of the list that the kernel's build system reads: every word that names an object.
+fn core_files(list: &str) -> Vec<String> {
+    list.split_whitespace()
+        .filter_map(|word| word.strip_suffix(".o"))
+        .map(|name| format!("{name}.c"))
+        .collect()
 }
 
 /// Where the C compiler keeps this library of its own.

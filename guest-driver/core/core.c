@@ -357,8 +357,8 @@ void dvs_core_stats(const struct dvs_core *c, struct dvs_stats *stats)
 
 		if (ch->vm == DVS_VM_NODE)
 			continue;
-		stats->unacknowledged += ch->next_seq - ch->una;
-		stats->bulk_unacknowledged += ch->bulk.next_seq - ch->bulk.una;
+		stats->unacknowledged += ch->window.next_seq - ch->window.una;
+		stats->bulk_unacknowledged += ch->bulk.window.next_seq - ch->bulk.window.una;
 	}
 }
 

@@ -4,15 +4,8 @@
 
 void dvs_bulk_start(struct dvs_bulk *b)
 {
-	b->next_seq = 1;
-	b->next_tx = 1;
-	b->next_first = 1;
-	b->una = 1;
+	dvs_window_start(&b->window);
 	b->allowed = DVS_CREDIT_INITIAL;
-	b->backstop_at = DVS_NEVER;
-	b->backstop_ns = DVS_BACKSTOP_MIN_NS;
-	b->expect = 1;
-	b->acked = 1;
 	dvs_list_init(&b->ready);
 }
 
@@ -59,39 +52,23 @@ static int post(struct dvs_channels *cs, struct dvs_chan *ch, struct dvs_bulk_sl
 		cs->bulk_full = 1;
 		return 0;
 	}
-	ch->bulk.acked = ch->bulk.expect;
+	ch->bulk.window.acked = ch->bulk.window.expect;
 	return 1;
-}
-
-static void arm_backstop(struct dvs_channels *cs, struct dvs_bulk *b, dvs_u64 now)
-{
-	if (b->backstop_at != DVS_NEVER)
-		return;
-	b->backstop_at = now + b->backstop_ns;
-	dvs_channels_arm(cs, b->backstop_at);
-}
-
-static void count_sent(struct dvs_channels *cs, struct dvs_bulk *b)
-{
-	if (dvs_before(b->next_tx, b->next_first)) {
-		cs->stats->bulk_sent_again++;
-		return;
-	}
-	cs->stats->bulk_sent++;
-	b->next_first = b->next_tx + 1;
 }
 
 /* Sends frames that have their number, up to the newest. */
 static int send_numbered(struct dvs_channels *cs, struct dvs_chan *ch, dvs_u64 now)
 {
-	struct dvs_bulk *b = &ch->bulk;
+	struct dvs_window *w = &ch->bulk.window;
 
-	while (b->next_tx != b->next_seq) {
-		if (cs->bulk_full || !post(cs, ch, slot_of(cs, ch, b->next_tx)))
+	while (w->next_tx != w->next_seq) {
+		if (cs->bulk_full || !post(cs, ch, slot_of(cs, ch, w->next_tx)))
 			return 0;
-		count_sent(cs, b);
-		b->next_tx++;
-		arm_backstop(cs, b, now);
+		if (dvs_window_sent(w))
+			cs->stats->bulk_sent++;
+		else
+			cs->stats->bulk_sent_again++;
+		dvs_window_arm_backstop(cs, w, now);
 	}
 	return 1;
 }
@@ -100,11 +77,12 @@ static int send_numbered(struct dvs_channels *cs, struct dvs_chan *ch, dvs_u64 n
 static int build_next(struct dvs_channels *cs, struct dvs_chan *ch)
 {
 	struct dvs_bulk *b = &ch->bulk;
-	struct dvs_bulk_slot *s = slot_of(cs, ch, b->next_seq);
+	struct dvs_window *w = &b->window;
+	struct dvs_bulk_slot *s = slot_of(cs, ch, w->next_seq);
 	struct dvs_bulk_out *out;
 
-	if (dvs_list_empty(&b->ready) || b->next_seq - b->una >= DVS_BULK_WINDOW ||
-	    !dvs_before(b->next_seq - 1, b->allowed))
+	if (dvs_list_empty(&b->ready) || w->next_seq - w->una >= DVS_BULK_WINDOW ||
+	    !dvs_before(w->next_seq - 1, b->allowed))
 		return 0;
 	if (!reusable(cs, s)) {
 		cs->bulk_full = 1;
@@ -113,7 +91,7 @@ static int build_next(struct dvs_channels *cs, struct dvs_chan *ch)
 	out = dvs_entry(b->ready.next, struct dvs_bulk_out, link);
 	dvs_list_del(&out->link);
 	dvs_chan_header(cs, ch, &s->header);
-	s->header.seq = b->next_seq++;
+	s->header.seq = w->next_seq++;
 	s->out = out;
 	s->unwanted = 0;
 	/* Copies under way at once take turns. */
@@ -169,68 +147,36 @@ int dvs_bulk_in_use(struct dvs_channels *cs, struct dvs_bulk_out *out)
 void dvs_bulk_acknowledged(struct dvs_channels *cs, struct dvs_chan *ch,
 			   const struct dvs_frame *f, dvs_u64 now)
 {
-	struct dvs_bulk *b = &ch->bulk;
+	struct dvs_window *w = &ch->bulk.window;
+	dvs_u32 seq;
 
-	if (dvs_before(b->allowed, f->bulk_credit))
-		b->allowed = f->bulk_credit;
-	/* A frame that has not left yet cannot have arrived. */
-	if (!dvs_before(b->una, f->bulk_ack) || dvs_before(b->next_seq, f->bulk_ack))
+	if (dvs_before(ch->bulk.allowed, f->bulk_credit))
+		ch->bulk.allowed = f->bulk_credit;
+	if (!dvs_window_covers(w, f->bulk_ack))
 		return;
-	if (dvs_before(b->next_tx, f->bulk_ack))
-		b->next_tx = f->bulk_ack;
-	while (b->una != f->bulk_ack) {
-		struct dvs_bulk_slot *s = slot_of(cs, ch, b->una++);
+	for (seq = w->una; seq != f->bulk_ack; seq++) {
+		struct dvs_bulk_slot *s = slot_of(cs, ch, seq);
 
 		if (s->out && !s->unwanted)
 			cs->user->bulk_acked(cs->user_ctx, s->out);
 	}
-	b->backstop_ns = DVS_BACKSTOP_MIN_NS;
-	b->backstop_at = b->una == b->next_tx ? DVS_NEVER : now + b->backstop_ns;
-	dvs_channels_arm(cs, b->backstop_at);
-}
-
-int dvs_bulk_expected(struct dvs_channels *cs, struct dvs_chan *ch,
-		      const struct dvs_frame *f, dvs_u64 now)
-{
-	struct dvs_bulk *b = &ch->bulk;
-
-	if (f->seq != b->expect) {
-		if (dvs_before(f->seq, b->expect)) {
-			cs->stats->duplicates_dropped++;
-			ch->ack_now = 1; /* our acknowledgement was lost */
-		} else {
-			cs->stats->gaps_dropped++;
-		}
-		return 0;
-	}
-	b->expect++;
-	if (ch->ack_at == DVS_NEVER) {
-		ch->ack_at = now + DVS_ACK_DELAY_NS;
-		dvs_channels_arm(cs, ch->ack_at);
-	}
-	return 1;
+	dvs_window_acknowledged(cs, w, f->bulk_ack, now);
 }
 
 void dvs_bulk_send_again(struct dvs_channels *cs, struct dvs_chan *ch, dvs_u64 now)
 {
-	ch->bulk.next_tx = ch->bulk.una;
+	ch->bulk.window.next_tx = ch->bulk.window.una;
 	dvs_bulk_pump(cs, ch, now);
 }
 
 void dvs_bulk_timer(struct dvs_channels *cs, struct dvs_chan *ch, dvs_u64 now)
 {
-	struct dvs_bulk *b = &ch->bulk;
+	struct dvs_window *w = &ch->bulk.window;
 
-	if (b->backstop_at > now)
+	if (!dvs_window_expired(w, now) || w->una == w->next_seq)
 		return;
-	b->backstop_at = DVS_NEVER;
-	if (b->una == b->next_seq)
-		return;
-	cs->stats->backstop_fired++;
-	b->backstop_ns *= 2;
-	if (b->backstop_ns > DVS_BACKSTOP_MAX_NS)
-		b->backstop_ns = DVS_BACKSTOP_MAX_NS;
+	dvs_window_back_off(cs, w);
 	dvs_bulk_send_again(cs, ch, now);
 	/* Also if there was no room on the queue. */
-	arm_backstop(cs, b, now);
+	dvs_window_arm_backstop(cs, w, now);
 }

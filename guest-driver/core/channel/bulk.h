@@ -11,7 +11,7 @@
 #ifndef DVS_BULK_H
 #define DVS_BULK_H
 
-#include "../core.h"
+#include "window.h"
 
 /* Unacknowledged frames per peer. */
 #define DVS_BULK_WINDOW		16
@@ -46,19 +46,9 @@ _Static_assert(sizeof(struct dvs_bulk_slot) == DVS_BULK_STRIDE, "slot of a bulk 
 
 /* The part of a channel that is about its bulk class. */
 struct dvs_bulk {
-	/* sending */
-	dvs_u32 next_seq;	/* of the next new frame */
-	dvs_u32 next_tx;	/* next to be put on the queue */
-	dvs_u32 next_first;	/* next to be put there for the first time */
-	dvs_u32 una;		/* oldest that is not acknowledged */
+	struct dvs_window window;
 	dvs_u32 allowed;	/* frames that may have been sent in all */
-	dvs_u64 backstop_at;
-	dvs_u64 backstop_ns;
 	struct dvs_list ready;
-
-	/* receiving */
-	dvs_u32 expect;		/* number of the next frame */
-	dvs_u32 acked;		/* expect, as last told */
 };
 
 void dvs_bulk_start(struct dvs_bulk *b);
@@ -72,16 +62,13 @@ int dvs_bulk_in_use(struct dvs_channels *cs, struct dvs_bulk_out *out);
 void dvs_bulk_pump(struct dvs_channels *cs, struct dvs_chan *ch, dvs_u64 now);
 void dvs_bulk_acknowledged(struct dvs_channels *cs, struct dvs_chan *ch,
 			   const struct dvs_frame *f, dvs_u64 now);
-/* Is it the next frame of the channel? Others have no effect. */
-int dvs_bulk_expected(struct dvs_channels *cs, struct dvs_chan *ch,
-		      const struct dvs_frame *f, dvs_u64 now);
 void dvs_bulk_send_again(struct dvs_channels *cs, struct dvs_chan *ch, dvs_u64 now);
 void dvs_bulk_timer(struct dvs_channels *cs, struct dvs_chan *ch, dvs_u64 now);
 
 /* Frames that the peer may have sent in all. */
 static inline dvs_u32 dvs_bulk_grant(const struct dvs_bulk *b)
 {
-	return b->expect - 1 + DVS_BULK_WINDOW;
+	return b->window.expect - 1 + DVS_BULK_WINDOW;
 }
 
 #endif

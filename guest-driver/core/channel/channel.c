@@ -20,16 +20,9 @@ static void start(struct dvs_channels *cs, struct dvs_chan *ch, dvs_u32 vm, dvs_
 	ch->index = index;
 	ch->vm = vm;
 	ch->inc = inc;
-	ch->next_seq = 1;
-	ch->next_tx = 1;
-	ch->next_first = 1;
-	ch->una = 1;
-	ch->expect = 1;
-	ch->acked = 1;
+	dvs_window_start(&ch->window);
 	ch->requests_allowed = DVS_CREDIT_INITIAL;
 	ch->granted = DVS_CREDIT_INITIAL;
-	ch->backstop_at = DVS_NEVER;
-	ch->backstop_ns = DVS_BACKSTOP_MIN_NS;
 	ch->ack_at = DVS_NEVER;
 	dvs_list_init(&ch->answers);
 	dvs_list_init(&ch->requests);
@@ -96,40 +89,40 @@ void dvs_channels_gone(struct dvs_channels *cs, dvs_u32 vm, dvs_u32 inc)
 static void take_acknowledgement(struct dvs_channels *cs, struct dvs_chan *ch,
 				 const struct dvs_frame *f, dvs_u64 now)
 {
-	/* Nothing that has no number yet can be acknowledged: a lying peer is not believed. */
-	if (dvs_before(ch->una, f->ack) && !dvs_before(ch->next_seq, f->ack)) {
-		ch->una = f->ack;
-		if (dvs_before(ch->next_tx, ch->una))
-			ch->next_tx = ch->una;
+	if (dvs_window_covers(&ch->window, f->ack)) {
 		ch->heard = 1;
 		ch->progress_at = now;
-		ch->backstop_ns = DVS_BACKSTOP_MIN_NS;
-		ch->backstop_at = ch->una == ch->next_tx ? DVS_NEVER : now + ch->backstop_ns;
-		dvs_channels_arm(cs, ch->backstop_at);
+		dvs_window_acknowledged(cs, &ch->window, f->ack, now);
 	}
 	if (dvs_before(ch->requests_allowed, f->credit))
 		ch->requests_allowed = f->credit;
 }
 
+int dvs_chan_arrived(struct dvs_channels *cs, struct dvs_chan *ch, struct dvs_window *w,
+		     dvs_u32 seq)
+{
+	if (dvs_before(seq, w->expect)) {
+		cs->stats->duplicates_dropped++;
+		ch->ack_now = 1; /* our acknowledgement was lost */
+		return 0;
+	}
+	if (seq != w->expect) {
+		cs->stats->gaps_dropped++;
+		return 0;
+	}
+	w->expect++;
+	return 1;
+}
+
 static void take_numbered(struct dvs_channels *cs, struct dvs_chan *ch,
 			  const struct dvs_frame *f, const void *payload, dvs_u64 now)
 {
-	if (f->seq != ch->expect) {
-		if (dvs_before(f->seq, ch->expect)) {
-			cs->stats->duplicates_dropped++;
-			ch->ack_now = 1; /* our acknowledgement was lost */
-		} else {
-			cs->stats->gaps_dropped++;
-		}
+	if (!dvs_chan_arrived(cs, ch, &ch->window, f->seq))
 		return;
-	}
-	ch->expect++;
 	cs->user->frame(cs->user_ctx, ch, f, payload);
 	/* What the user sent at once has acknowledged it. */
-	if (ch->ack_at == DVS_NEVER && ch->acked != ch->expect) {
-		ch->ack_at = now + DVS_ACK_DELAY_NS;
-		dvs_channels_arm(cs, ch->ack_at);
-	}
+	if (ch->window.acked != ch->window.expect)
+		dvs_chan_owe(cs, ch, now);
 }
 
 static int stopped_meanwhile(const struct dvs_chan *ch, const struct dvs_frame *f)
@@ -204,7 +197,9 @@ struct dvs_chan *dvs_channels_bulk(struct dvs_channels *cs, const struct dvs_fra
 	cs->stats->bulk_received++;
 	take_acknowledgement(cs, ch, f, now);
 	dvs_bulk_acknowledged(cs, ch, f, now);
-	expected = dvs_bulk_expected(cs, ch, f, now);
+	expected = dvs_chan_arrived(cs, ch, &ch->bulk.window, f->seq);
+	if (expected)
+		dvs_chan_owe(cs, ch, now);
 	dvs_chan_pump(cs, ch, now);
 	dvs_bulk_pump(cs, ch, now);
 	return expected ? ch : (void *)0;

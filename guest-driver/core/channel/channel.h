@@ -19,13 +19,10 @@
 #include "../core.h"
 #include "bulk.h"
 
-#define DVS_BACKSTOP_MIN_NS	1000000000ull
-#define DVS_BACKSTOP_MAX_NS	30000000000ull
 /* Far below the backstop, and above the round trip of a slow RPC, whose reply acknowledges for free. */
 #define DVS_ACK_DELAY_NS	200000000ull
 /* A peer that has acknowledged nothing for so long is out of reach. */
 #define DVS_STALLED_NS		(2 * DVS_ACK_DELAY_NS)
-#define DVS_NEVER		(~0ull)
 
 enum dvs_class {
 	DVS_CLASS_ANSWER,	/* never waits for a credit */
@@ -47,22 +44,16 @@ struct dvs_chan {
 	dvs_u8 died_scan;	/* the user may have more answers: ask it */
 	dvs_u8 deaths_lost;	/* the user's: there were more deaths than it could remember */
 
+	struct dvs_window window;
+
 	/* sending */
-	dvs_u32 next_seq;	/* of the next new frame */
-	dvs_u32 next_tx;	/* next to be put on the queue */
-	dvs_u32 next_first;	/* next to be put there for the first time */
-	dvs_u32 una;		/* oldest that is not acknowledged */
 	dvs_u32 requests_sent;
 	dvs_u32 requests_allowed;
 	dvs_u64 progress_at;	/* when una last moved, or the window stopped being empty */
-	dvs_u64 backstop_at;
-	dvs_u64 backstop_ns;
 	struct dvs_list answers;
 	struct dvs_list requests;
 
 	/* receiving */
-	dvs_u32 expect;		/* number of the next frame */
-	dvs_u32 acked;		/* expect, as last told */
 	dvs_u32 finished;	/* requests of the peer whose room is free again */
 	dvs_u32 granted;	/* as last told */
 	dvs_u64 ack_at;
@@ -125,6 +116,11 @@ void dvs_chan_queue(struct dvs_channels *cs, struct dvs_chan *ch,
 		    struct dvs_out *out, enum dvs_class class, dvs_u64 now);
 /* Sends what can be sent now. */
 void dvs_chan_pump(struct dvs_channels *cs, struct dvs_chan *ch, dvs_u64 now);
+/* The peer is to be told of what it did soon, also if no frame goes there. */
+void dvs_chan_owe(struct dvs_channels *cs, struct dvs_chan *ch, dvs_u64 now);
+/* Is this the next frame of the class? Others have no effect. */
+int dvs_chan_arrived(struct dvs_channels *cs, struct dvs_chan *ch, struct dvs_window *w,
+		     dvs_u32 seq);
 /* Room that one request of the peer used is free; it is told soon, also if no frame goes there. */
 void dvs_chan_finished(struct dvs_channels *cs, struct dvs_chan *ch, dvs_u64 now);
 /* Unacknowledged requests of this source are not wanted any more: all, or those that `unwanted` says. */
@@ -153,11 +149,5 @@ void dvs_channels_room(struct dvs_channels *cs, dvs_u64 now);
 /* Returns when it wants to be called next. */
 dvs_u64 dvs_channels_timer(struct dvs_channels *cs, dvs_u64 now);
 void dvs_channels_arm(struct dvs_channels *cs, dvs_u64 at);
-
-/* Serial number arithmetic: is a before b? */
-static inline int dvs_before(dvs_u32 a, dvs_u32 b)
-{
-	return (dvs_s32)(a - b) < 0;
-}
 
 #endif

@@ -30,13 +30,18 @@ void dvs_channels_arm(struct dvs_channels *cs, dvs_u64 at_ns)
 	}
 }
 
-void dvs_chan_finished(struct dvs_channels *cs, struct dvs_chan *ch, dvs_u64 now)
+void dvs_chan_owe(struct dvs_channels *cs, struct dvs_chan *ch, dvs_u64 now)
 {
-	ch->finished++;
 	if (ch->ack_at == DVS_NEVER) {
 		ch->ack_at = now + DVS_ACK_DELAY_NS;
 		dvs_channels_arm(cs, ch->ack_at);
 	}
+}
+
+void dvs_chan_finished(struct dvs_channels *cs, struct dvs_chan *ch, dvs_u64 now)
+{
+	ch->finished++;
+	dvs_chan_owe(cs, ch, now);
 }
 
 /*
@@ -47,9 +52,9 @@ void dvs_chan_finished(struct dvs_channels *cs, struct dvs_chan *ch, dvs_u64 now
 void dvs_chan_stamp(const struct dvs_channels *cs, const struct dvs_chan *ch,
 		    struct dvs_frame *f)
 {
-	__atomic_store_n(&f->ack, ch->expect, __ATOMIC_RELAXED);
+	__atomic_store_n(&f->ack, ch->window.expect, __ATOMIC_RELAXED);
 	__atomic_store_n(&f->credit, grant(cs, ch), __ATOMIC_RELAXED);
-	__atomic_store_n(&f->bulk_ack, ch->bulk.expect, __ATOMIC_RELAXED);
+	__atomic_store_n(&f->bulk_ack, ch->bulk.window.expect, __ATOMIC_RELAXED);
 	__atomic_store_n(&f->bulk_credit, dvs_bulk_grant(&ch->bulk), __ATOMIC_RELAXED);
 }
 
@@ -63,9 +68,9 @@ static int post(struct dvs_channels *cs, struct dvs_chan *ch, dvs_u32 slot)
 		cs->full = 1;
 		return 0;
 	}
-	ch->acked = ch->expect;
+	ch->window.acked = ch->window.expect;
 	ch->granted = grant(cs, ch);
-	ch->bulk.acked = ch->bulk.expect;
+	ch->bulk.window.acked = ch->bulk.window.expect;
 	ch->ack_at = DVS_NEVER;
 	ch->ack_now = 0;
 	return 1;
@@ -81,36 +86,21 @@ void dvs_chan_header(const struct dvs_channels *cs, const struct dvs_chan *ch,
 	f->dst_inc = ch->inc;
 }
 
-/* From now on, unless it runs already. */
-static void arm_backstop(struct dvs_channels *cs, struct dvs_chan *ch, dvs_u64 now)
-{
-	if (ch->backstop_at != DVS_NEVER)
-		return;
-	ch->backstop_at = now + ch->backstop_ns;
-	dvs_channels_arm(cs, ch->backstop_at);
-}
-
-static void count_sent(struct dvs_channels *cs, struct dvs_chan *ch)
-{
-	if (dvs_before(ch->next_tx, ch->next_first)) {
-		cs->stats->frames_sent_again++;
-		return;
-	}
-	cs->stats->frames_sent++;
-	ch->next_first = ch->next_tx + 1;
-}
-
 /* Sends frames that have their number, up to the newest. */
 static int send_numbered(struct dvs_channels *cs, struct dvs_chan *ch, dvs_u64 now)
 {
-	while (ch->next_tx != ch->next_seq) {
-		if (cs->full || !post(cs, ch, seq_slot(cs, ch, ch->next_tx)))
+	struct dvs_window *w = &ch->window;
+
+	while (w->next_tx != w->next_seq) {
+		if (cs->full || !post(cs, ch, seq_slot(cs, ch, w->next_tx)))
 			return 0;
-		count_sent(cs, ch);
-		if (ch->next_tx == ch->una)
-			ch->backstop_at = DVS_NEVER; /* it ran for a credit, or from before */
-		ch->next_tx++;
-		arm_backstop(cs, ch, now);
+		if (w->next_tx == w->una)
+			w->backstop_at = DVS_NEVER; /* it ran for a credit, or from before */
+		if (dvs_window_sent(w))
+			cs->stats->frames_sent++;
+		else
+			cs->stats->frames_sent_again++;
+		dvs_window_arm_backstop(cs, w, now);
 	}
 	return 1;
 }
@@ -129,9 +119,9 @@ static int starved(const struct dvs_chan *ch)
 /* The slot of the next new frame, with its header; NULL: it has to wait. */
 static struct dvs_frame *begin_next(struct dvs_channels *cs, struct dvs_chan *ch)
 {
-	dvs_u32 slot = seq_slot(cs, ch, ch->next_seq);
+	dvs_u32 slot = seq_slot(cs, ch, ch->window.next_seq);
 
-	if (ch->next_seq - ch->una >= cs->window)
+	if (ch->window.next_seq - ch->window.una >= cs->window)
 		return (void *)0;
 	if (!cs->ops->reusable(cs->ctx, slot)) {
 		cs->full = 1;
@@ -143,9 +133,9 @@ static struct dvs_frame *begin_next(struct dvs_channels *cs, struct dvs_chan *ch
 
 static void end_next(struct dvs_chan *ch, struct dvs_frame *f, int request, dvs_u64 now)
 {
-	if (ch->next_seq == ch->una)
+	if (ch->window.next_seq == ch->window.una)
 		ch->progress_at = now;
-	f->seq = ch->next_seq++;
+	f->seq = ch->window.next_seq++;
 	ch->requests_sent += request;
 }
 
@@ -193,8 +183,8 @@ static int owes_acknowledgement(const struct dvs_channels *cs, const struct dvs_
 {
 	/* A peer that never spoke gets its credits with the first frame to it. */
 	return ch->heard &&
-	       (ch->ack_now || ch->expect - ch->acked >= DVS_ACK_EVERY ||
-		ch->bulk.expect - ch->bulk.acked >= DVS_BULK_ACK_EVERY ||
+	       (ch->ack_now || ch->window.expect - ch->window.acked >= DVS_ACK_EVERY ||
+		ch->bulk.window.expect - ch->bulk.window.acked >= DVS_BULK_ACK_EVERY ||
 		grant(cs, ch) - ch->granted >= (cs->credits + 1) / 2);
 }
 
@@ -224,7 +214,7 @@ void dvs_chan_pump(struct dvs_channels *cs, struct dvs_chan *ch, dvs_u64 now)
 		if (cs->full || !build_next(cs, ch, now))
 			break;
 	if (starved(ch))
-		arm_backstop(cs, ch, now);
+		dvs_window_arm_backstop(cs, &ch->window, now);
 }
 
 void dvs_chan_queue(struct dvs_channels *cs, struct dvs_chan *ch,
@@ -239,7 +229,7 @@ void dvs_chan_forget(struct dvs_channels *cs, struct dvs_chan *ch, struct dvs_ad
 {
 	dvs_u32 seq;
 
-	for (seq = ch->una; seq != ch->next_seq; seq++) {
+	for (seq = ch->window.una; seq != ch->window.next_seq; seq++) {
 		struct dvs_frame *f = at(cs, seq_slot(cs, ch, seq));
 
 		if (f->kind >= DVS_K_REQUEST_FIRST && f->kind <= DVS_K_REQUEST_LAST &&
@@ -251,15 +241,15 @@ void dvs_chan_forget(struct dvs_channels *cs, struct dvs_chan *ch, struct dvs_ad
 
 int dvs_chan_stalled(const struct dvs_chan *ch, dvs_u64 now, dvs_u64 ns)
 {
-	return ch->una != ch->next_seq && now - ch->progress_at > ns;
+	return ch->window.una != ch->window.next_seq && now - ch->progress_at > ns;
 }
 
 /* The peer may have missed anything from the oldest unacknowledged frame on. */
 static void send_again(struct dvs_channels *cs, struct dvs_chan *ch, dvs_u64 now)
 {
 	/* A lone acknowledgement may be what got lost; a peer that never spoke has none to get. */
-	ch->ack_now = ch->heard && ch->una == ch->next_tx;
-	ch->next_tx = ch->una;
+	ch->ack_now = ch->heard && ch->window.una == ch->window.next_tx;
+	ch->window.next_tx = ch->window.una;
 	dvs_chan_pump(cs, ch, now);
 	if (ch->ack_now)
 		send_acknowledgement(cs, ch);
@@ -305,15 +295,12 @@ void dvs_channels_room(struct dvs_channels *cs, dvs_u64 now)
 
 static void run_backstop(struct dvs_channels *cs, struct dvs_chan *ch, dvs_u64 now)
 {
-	cs->stats->backstop_fired++;
-	ch->backstop_ns *= 2;
-	if (ch->backstop_ns > DVS_BACKSTOP_MAX_NS)
-		ch->backstop_ns = DVS_BACKSTOP_MAX_NS;
-	if (ch->una == ch->next_seq)
+	dvs_window_back_off(cs, &ch->window);
+	if (ch->window.una == ch->window.next_seq)
 		probe(cs, ch, now);
 	send_again(cs, ch, now);
 	/* Also if there was no room on the queue. */
-	arm_backstop(cs, ch, now);
+	dvs_window_arm_backstop(cs, &ch->window, now);
 }
 
 static void run_timers(struct dvs_channels *cs, struct dvs_chan *ch, dvs_u64 now)
@@ -322,11 +309,9 @@ static void run_timers(struct dvs_channels *cs, struct dvs_chan *ch, dvs_u64 now
 		ch->ack_at = DVS_NEVER;
 		send_acknowledgement(cs, ch);
 	}
-	if (ch->backstop_at <= now) {
-		ch->backstop_at = DVS_NEVER;
-		if (ch->una != ch->next_seq || starved(ch))
-			run_backstop(cs, ch, now);
-	}
+	if (dvs_window_expired(&ch->window, now) &&
+	    (ch->window.una != ch->window.next_seq || starved(ch)))
+		run_backstop(cs, ch, now);
 	dvs_bulk_timer(cs, ch, now);
 }
 
@@ -344,10 +329,10 @@ dvs_u64 dvs_channels_timer(struct dvs_channels *cs, dvs_u64 now)
 		run_timers(cs, ch, now);
 		if (ch->ack_at < next)
 			next = ch->ack_at;
-		if (ch->backstop_at < next)
-			next = ch->backstop_at;
-		if (ch->bulk.backstop_at < next)
-			next = ch->bulk.backstop_at;
+		if (ch->window.backstop_at < next)
+			next = ch->window.backstop_at;
+		if (ch->bulk.window.backstop_at < next)
+			next = ch->bulk.window.backstop_at;
 	}
 	return next;
 }

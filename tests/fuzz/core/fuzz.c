@@ -209,8 +209,8 @@ static void say_copy(struct shell *s, struct input *in)
 	struct dvs_copy_side what = p->what;
 	struct dvs_frame f = {
 		.src_vm = vm, .src_inc = ch ? ch->inc : vm, .dst_vm = ME, .dst_inc = MY_LIFE,
-		.seq = ch ? ch->expect : 1, .ack = ch ? ch->next_tx : 1, .credit = 64,
-		.bulk_ack = ch ? ch->bulk.next_tx - (twist & 1) : 1, .bulk_credit = 100,
+		.seq = ch ? ch->window.expect : 1, .ack = ch ? ch->window.next_tx : 1, .credit = 64,
+		.bulk_ack = ch ? ch->bulk.window.next_tx - (twist & 1) : 1, .bulk_credit = 100,
 		.src_ep = pick % 12, .src_gen = 7, .dst_ep = ep->addr.nr, .dst_gen = ep->addr.gen,
 		.op = pick, .len = sizeof(what),
 	};
@@ -262,8 +262,8 @@ static void say(struct shell *s, struct input *in)
 	static const dvs_u8 payload[DVS_MSG_PAYLOAD_MAX];
 	struct dvs_frame f = {
 		.kind = kinds[b & 15], .src_vm = vm, .src_inc = ch ? ch->inc : vm,
-		.dst_vm = ME, .dst_inc = MY_LIFE, .seq = ch ? ch->expect : 1,
-		.ack = ch ? ch->next_tx : 1, .credit = ch ? ch->requests_sent + pick % 16 : 8,
+		.dst_vm = ME, .dst_inc = MY_LIFE, .seq = ch ? ch->window.expect : 1,
+		.ack = ch ? ch->window.next_tx : 1, .credit = ch ? ch->requests_sent + pick % 16 : 8,
 		.src_ep = pick % 12, .src_gen = 7, .dst_ep = ep->addr.nr, .dst_gen = ep->addr.gen,
 		.op = op ? op->id : pick, .len = pick,
 	};
