@@ -29,6 +29,10 @@ for port in $(ls /sys/class/virtio-ports); do
 	ln -s "/dev/$port" "/dev/virtio-ports/$(cat "/sys/class/virtio-ports/$port/name")"
 done
 ip link set lo up
+# No guest runs on processor 0. There QEMU loses state of SVM: whenever another processor loads its
+# FPU (XRSTOR), it clears a flag of the first one (cpu_clear_ignne) without a lock, and brings back
+# the value that its neighbours in that word (GIF, nested paging) had before an entry or exit.
+taskset -p fe $$ > /dev/null
 ulimit -n 65536
 
 if [ -e /interactive ]; then
