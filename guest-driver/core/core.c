@@ -368,6 +368,9 @@ void dvs_core_flush(struct dvs_core *c)
 {
 	dvs_u32 i;
 
+	if (!c->died)
+		return;
+	c->died = 0;
 	for (i = 0; i < c->channels.count; i++)
 		if (c->channels.chan[i].vm != DVS_VM_NODE && c->channels.chan[i].died_scan)
 			dvs_chan_pump(&c->channels, &c->channels.chan[i], c->now);

@@ -221,6 +221,7 @@ static void announce_death(struct dvs_core *c, const struct dvs_ep *ep)
 					(void *)0, (void *)0);
 			dvs_dest_doubt(c, &c->channels.chan[i]);
 			c->channels.chan[i].died_scan = 1;
+			c->died = 1;
 		}
 }
 
