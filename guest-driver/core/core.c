@@ -364,7 +364,7 @@ void dvs_core_stats(const struct dvs_core *c, struct dvs_stats *stats)
 
 /* ---- events ---- */
 
-void dvs_core_flush(struct dvs_core *c)
+void DVS_HOT dvs_core_flush(struct dvs_core *c)
 {
 	dvs_u32 i;
 

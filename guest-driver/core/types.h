@@ -14,6 +14,12 @@ typedef __INT32_TYPE__ dvs_s32;
 typedef __INT64_TYPE__ dvs_s64;
 typedef __SIZE_TYPE__ dvs_size;
 
+/*
+ * Part of every call between processes of one VM: the compiler keeps the code of
+ * these functions together, so that a call needs few pages of it.
+ */
+#define DVS_HOT __attribute__((__hot__))
+
 #if __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
 #error "frames are little-endian and are used in place: port the accessors first"
 #endif

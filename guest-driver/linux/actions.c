@@ -5,7 +5,7 @@
 
 #include "virtio_dvs.h"
 
-static void vdvs_wake(void *ctx, struct dvs_call *call)
+static void DVS_HOT vdvs_wake(void *ctx, struct dvs_call *call)
 {
 	struct vdvs_wait *wait = container_of(call, struct vdvs_wait, call);
 
@@ -46,7 +46,7 @@ static int vdvs_control(void *ctx, const struct dvs_ctl_request *request)
 }
 
 /*
- * The hrtimer is not moved to a later time: it fires at the earlier one and
+ * The timer is not moved to a later time: it fires at the earlier one and
  * looks again. Traffic that keeps putting the core's timer off so costs nothing.
  */
 static void vdvs_timer_arm(struct vdvs_device *dev)
@@ -54,8 +54,7 @@ static void vdvs_timer_arm(struct vdvs_device *dev)
 	if (dev->timer_wanted >= dev->timer_armed)
 		return;
 	dev->timer_armed = dev->timer_wanted;
-	hrtimer_start(&dev->timer, ns_to_ktime(min_t(u64, dev->timer_armed, KTIME_MAX)),
-		      HRTIMER_MODE_ABS);
+	mod_timer(&dev->timer, DIV_ROUND_UP_ULL(dev->timer_armed, TICK_NSEC));
 }
 
 static void vdvs_timer_set(void *ctx, dvs_u64 at_ns)
@@ -66,7 +65,7 @@ static void vdvs_timer_set(void *ctx, dvs_u64 at_ns)
 	vdvs_timer_arm(dev);
 }
 
-enum hrtimer_restart vdvs_timer(struct hrtimer *timer)
+void vdvs_timer(struct timer_list *timer)
 {
 	struct vdvs_device *dev = container_of(timer, struct vdvs_device, timer);
 	unsigned long flags;
@@ -84,7 +83,6 @@ enum hrtimer_restart vdvs_timer(struct hrtimer *timer)
 		vdvs_timer_arm(dev);
 	}
 	vdvs_leave(dev, &flags);
-	return HRTIMER_NORESTART;
 }
 
 static void vdvs_describe(void *ctx, struct dvs_ep *ep, struct dvs_endpoint_state *state)

@@ -154,7 +154,7 @@ void vdvs_holder_remove_all(struct vdvs_device *dev)
 }
 
 /* The holder that a call of this thread on this file is about, bound or being bound. */
-struct vdvs_holder *vdvs_holder_of(struct vdvs_file *file, u32 id)
+struct vdvs_holder *DVS_HOT vdvs_holder_of(struct vdvs_file *file, u32 id)
 {
 	struct vdvs_holder *holder;
 
@@ -182,7 +182,7 @@ struct vdvs_holder *vdvs_holder_by_pid(struct vdvs_device *dev, s32 nr)
 }
 
 /* Of a process every thread may, of a file also whoever else holds it. */
-bool vdvs_holder_sole(const struct vdvs_file *file, const struct vdvs_holder *holder)
+bool DVS_HOT vdvs_holder_sole(const struct vdvs_file *file, const struct vdvs_holder *holder)
 {
 	if (holder->thread)
 		return true;

@@ -2,7 +2,6 @@
 /* virtio_dvs: from an ioctl to a call of the core and back. */
 
 #include <linux/capability.h>
-#include <linux/pagemap.h>
 #include <linux/uaccess.h>
 
 #include "virtio_dvs.h"
@@ -41,7 +40,7 @@ static bool vdvs_takes_token(unsigned int cmd, const struct dvs_io *io)
 }
 
 /* Fields that the call does not read must be zero, so that they can get a meaning later. */
-static bool vdvs_io_valid(unsigned int cmd, const struct dvs_io *io)
+static bool DVS_HOT vdvs_io_valid(unsigned int cmd, const struct dvs_io *io)
 {
 	if (io->id > DVS_ID_TASK || io->reserved[0] || io->reserved[1])
 		return false;
@@ -73,7 +72,7 @@ static int vdvs_notify(struct vdvs_device *dev, struct dvs_call *call, struct dv
 }
 
 /* Nobody else gets in between. */
-static int vdvs_reply_receive(struct vdvs_device *dev, struct dvs_call *call, struct dvs_ep *ep,
+static int DVS_HOT vdvs_reply_receive(struct vdvs_device *dev, struct dvs_call *call, struct dvs_ep *ep,
 			      const struct dvs_io *io)
 {
 	struct dvs_addr client = { .nr = io->ep, .gen = io->generation };
@@ -97,7 +96,7 @@ static int vdvs_relay(struct vdvs_device *dev, struct dvs_call *call, struct dvs
 	return dvs_relay(dev->core, call, ep, client, io->token, to, vdvs_now());
 }
 
-static int vdvs_io_call_core(struct vdvs_device *dev, struct vdvs_io_call *io_call,
+static int DVS_HOT vdvs_io_call_core(struct vdvs_device *dev, struct vdvs_io_call *io_call,
 			     struct dvs_ep *ep, u32 flags)
 {
 	const struct dvs_io *io = &io_call->io;
@@ -124,7 +123,7 @@ static int vdvs_io_call_core(struct vdvs_device *dev, struct vdvs_io_call *io_ca
 }
 
 /* Starts the call; there is a core. `alone`: by a thread that waits for it. */
-int vdvs_io_start(struct vdvs_file *file, struct vdvs_io_call *call, bool alone)
+int DVS_HOT vdvs_io_start(struct vdvs_file *file, struct vdvs_io_call *call, bool alone)
 {
 	struct vdvs_holder *holder = vdvs_holder_of(file, call->io.id);
 	u32 flags = vdvs_io_call_flags(&call->io);
@@ -146,7 +145,7 @@ int vdvs_io_start(struct vdvs_file *file, struct vdvs_io_call *call, bool alone)
  * Tells the outcome and returns what the ioctl does. The message goes out before
  * the struct, so that success is told last.
  */
-long vdvs_io_finish(struct vdvs_io_call *io_call, int result)
+long DVS_HOT vdvs_io_finish(struct vdvs_io_call *io_call, int result)
 {
 	const struct dvs_call *call = &io_call->wait.call;
 	struct dvs_io *io = &io_call->io;
@@ -169,15 +168,18 @@ long vdvs_io_finish(struct vdvs_io_call *io_call, int result)
  * A receive buffer that is not there is found before anything is received: what
  * was taken from the queue could not be put back.
  */
-static bool vdvs_recv_buf_there(const struct dvs_io *io)
+static bool DVS_HOT vdvs_recv_buf_there(const struct dvs_io *io)
 {
+	const u8 __user *start = u64_to_user_ptr(io->recv_buf);
 	size_t len = min_t(size_t, io->recv_len, DVS_MSG_PAYLOAD_MAX);
+	u8 byte;
 
-	return !fault_in_readable(u64_to_user_ptr(io->recv_buf), len);
+	static_assert(DVS_MSG_PAYLOAD_MAX <= PAGE_SIZE);
+	return !len || (!get_user(byte, start) && !get_user(byte, start + len - 1));
 }
 
 /* Reads the call from the caller's memory; 0 or a negative errno. */
-int vdvs_io_prepare(struct vdvs_io_call *call, unsigned int cmd, void __user *arg, bool nonblock)
+int DVS_HOT vdvs_io_prepare(struct vdvs_io_call *call, unsigned int cmd, void __user *arg, bool nonblock)
 {
 	struct dvs_io *io = &call->io;
 
@@ -205,12 +207,12 @@ int vdvs_io_prepare(struct vdvs_io_call *call, unsigned int cmd, void __user *ar
 	return 0;
 }
 
-static int vdvs_io_begin(struct vdvs_file *file, struct vdvs_wait *wait, void *what)
+static int DVS_HOT vdvs_io_begin(struct vdvs_file *file, struct vdvs_wait *wait, void *what)
 {
 	return vdvs_io_start(file, what, true);
 }
 
-long vdvs_call_io(struct vdvs_file *file, unsigned int cmd, void __user *arg, bool nonblock)
+long DVS_HOT vdvs_call_io(struct vdvs_file *file, unsigned int cmd, void __user *arg, bool nonblock)
 {
 	struct vdvs_io_call call;
 	int result, err;
@@ -219,6 +221,7 @@ long vdvs_call_io(struct vdvs_file *file, unsigned int cmd, void __user *arg, bo
 	if (err)
 		return err;
 	call.wait.task = current;
+	call.wait.spin_ns = &file->spin_ns;
 	err = vdvs_run(file, &call.wait, call.io.timeout_ms, vdvs_io_begin, &call, &result);
 	return err ? err : vdvs_io_finish(&call, result);
 }

@@ -52,7 +52,7 @@ static int vdvs_flush(struct file *filp, fl_owner_t owner)
 	return 0;
 }
 
-static long vdvs_ioctl(struct file *filp, unsigned int cmd, unsigned long arg)
+static long DVS_HOT vdvs_ioctl(struct file *filp, unsigned int cmd, unsigned long arg)
 {
 	struct vdvs_file *file = filp->private_data;
 	void __user *user = (void __user *)arg;

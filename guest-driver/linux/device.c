@@ -38,8 +38,7 @@ struct vdvs_device *vdvs_device_alloc(struct virtio_device *vdev)
 	hash_init(dev->tasks);
 	dev->timer_wanted = U64_MAX;
 	dev->timer_armed = U64_MAX;
-	hrtimer_init(&dev->timer, CLOCK_MONOTONIC, HRTIMER_MODE_ABS);
-	dev->timer.function = vdvs_timer;
+	timer_setup(&dev->timer, vdvs_timer, 0);
 	INIT_WORK(&dev->rx_work, vdvs_rx_work);
 	INIT_WORK(&dev->bulk_rx_work, vdvs_bulk_rx_work);
 	init_waitqueue_head(&dev->pollers);
@@ -70,14 +69,14 @@ void vdvs_device_put(struct vdvs_device *dev)
 	kref_put(&dev->ref, vdvs_device_free);
 }
 
-void vdvs_enter(struct vdvs_device *dev, unsigned long *flags)
+void DVS_HOT vdvs_enter(struct vdvs_device *dev, unsigned long *flags)
 	__acquires(RCU) __acquires(&dev->lock)
 {
 	rcu_read_lock();
 	spin_lock_irqsave(&dev->lock, *flags);
 }
 
-void vdvs_leave(struct vdvs_device *dev, unsigned long *flags)
+void DVS_HOT vdvs_leave(struct vdvs_device *dev, unsigned long *flags)
 	__releases(&dev->lock) __releases(RCU)
 {
 	struct vdvs_queues *queues = &dev->queues;
@@ -238,7 +237,7 @@ void vdvs_device_stop(struct vdvs_device *dev)
 
 	/* Nobody is inside any more, and nobody gets in. */
 	synchronize_rcu();
-	hrtimer_cancel(&dev->timer);
+	del_timer_sync(&dev->timer);
 	dev->timer_wanted = U64_MAX;
 	dev->timer_armed = U64_MAX;
 	cancel_work_sync(&dev->rx_work);

@@ -12,13 +12,14 @@
 
 #include <linux/fs.h>
 #include <linux/hashtable.h>
-#include <linux/hrtimer.h>
+#include <linux/jiffies.h>
 #include <linux/kref.h>
 #include <linux/ktime.h>
 #include <linux/list.h>
 #include <linux/miscdevice.h>
 #include <linux/sched.h>
 #include <linux/spinlock.h>
+#include <linux/timer.h>
 #include <linux/tracepoint.h>
 #include <linux/version.h>
 #include <linux/virtio.h>
@@ -62,6 +63,7 @@ struct vdvs_file {
 	struct file *filp;
 	struct list_head link;		/* in vdvs_device.files */
 	struct vdvs_holder *holder;	/* of the file's own endpoint, if it has one */
+	u32 spin_ns;			/* how long its calls spin before they sleep; without a lock */
 	wait_queue_head_t pollers;
 };
 
@@ -72,6 +74,7 @@ struct vdvs_wait {
 	struct mm_struct *mm;		/* without a task: the memory of its program */
 	void (*ended)(struct vdvs_device *dev, struct vdvs_wait *wait);
 	struct vdvs_holder *binding;	/* bind: whose the endpoint will be */
+	u32 *spin_ns;			/* of its file, if it may spin */
 	int result;			/* valid when done */
 	bool done;
 };
@@ -175,11 +178,11 @@ struct vdvs_device {
 	struct list_head async;		/* calls by io_uring under way */
 	struct vdvs_counters count;
 	u64 timer_wanted;		/* when the core wants its timer; ~0: never */
-	u64 timer_armed;		/* when the hrtimer fires; ~0: it does not */
+	u64 timer_armed;		/* when the timer fires; ~0: it does not */
 	u32 starts;			/* of cores so far */
 
 	struct vdvs_copies copies;
-	struct hrtimer timer;
+	struct timer_list timer;
 	struct work_struct rx_work;
 	struct work_struct bulk_rx_work;
 	void *core_memory;
@@ -202,15 +205,16 @@ void vdvs_enter(struct vdvs_device *dev, unsigned long *flags)
 void vdvs_leave(struct vdvs_device *dev, unsigned long *flags)
 	__releases(&dev->lock) __releases(RCU);
 
+/* The core's time counts ticks: its timers are far longer, and reading no clock is cheap. */
 static inline u64 vdvs_now(void)
 {
-	return ktime_get_ns();
+	return get_jiffies_64() * TICK_NSEC;
 }
 
 /* actions.c: what the core asks for */
 extern const struct dvs_ops vdvs_ops;
 void vdvs_readable(void *ctx, struct dvs_ep *ep);
-enum hrtimer_restart vdvs_timer(struct hrtimer *timer);
+void vdvs_timer(struct timer_list *timer);
 
 /* queues.c, control.c: virtqueues; all but init, free and rx_work inside vdvs_enter */
 int vdvs_queues_init(struct vdvs_device *dev, u32 slots, u32 bulk_slots);

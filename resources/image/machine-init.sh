@@ -32,7 +32,12 @@ ip link set lo up
 # No guest runs on processor 0. There QEMU loses state of SVM: whenever another processor loads its
 # FPU (XRSTOR), it clears a flag of the first one (cpu_clear_ignne) without a lock, and brings back
 # the value that its neighbours in that word (GIF, nested paging) had before an entry or exit.
-taskset -p fe $$ > /dev/null
+# A cpuset, since the kernel's own threads that work for the job (vhost) keep to it too.
+mount -t cgroup2 cgroup2 /sys/fs/cgroup
+echo +cpuset > /sys/fs/cgroup/cgroup.subtree_control
+mkdir /sys/fs/cgroup/job
+echo "1-$(($(nproc) - 1))" > /sys/fs/cgroup/job/cpuset.cpus
+echo $$ > /sys/fs/cgroup/job/cgroup.procs
 ulimit -n 65536
 
 if [ -e /interactive ]; then

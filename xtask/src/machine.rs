@@ -39,8 +39,8 @@ const MODULES: &[&str] = &[
 const PROCESSORS: &str = "3";
 /// Room for four guests, QEMU and the archives.
 const MEMORY_MIB: &str = "6144";
-/// QEMU loses an interrupt now and then that comes while the processor enters or leaves a guest;
-/// the next one brings it along. With periodic ticks there is a next one soon, and a machine that
+/// QEMU loses an interrupt now and then that comes while a processor enters a guest (VMRUN changes
+/// the word of what is pending without a lock); the next one brings it along. With periodic ticks there is a next one soon, and a machine that
 /// has stopped for good can be told from one that waits: ticking takes some percent of a processor.
 const TICK: &str = "nohz=off highres=off";
 /// A machine that says nothing and uses no processor for this long has stopped for good.

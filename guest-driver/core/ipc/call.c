@@ -2,7 +2,7 @@
 /* The calls of local processes: checks in the reference's order, then local or far. */
 #include "ipc.h"
 
-void dvs_call_begin(struct dvs_core *c, struct dvs_call *call, struct dvs_ep *ep,
+void DVS_HOT dvs_call_begin(struct dvs_core *c, struct dvs_call *call, struct dvs_ep *ep,
 		    dvs_u8 what, dvs_u32 flags, dvs_u64 now)
 {
 	c->now = now;
@@ -31,7 +31,7 @@ void dvs_call_begin(struct dvs_core *c, struct dvs_call *call, struct dvs_ep *ep
 			      &call->link);
 }
 
-void dvs_call_finish(struct dvs_core *c, struct dvs_call *call, dvs_s32 result)
+void DVS_HOT dvs_call_finish(struct dvs_core *c, struct dvs_call *call, dvs_s32 result)
 {
 	int wake = call->state == DVS_CALL_WAITING;
 
@@ -53,7 +53,7 @@ void dvs_call_finish(struct dvs_core *c, struct dvs_call *call, dvs_s32 result)
 		c->ops.wake(c->ctx, call);
 }
 
-int dvs_call_started(struct dvs_call *call)
+int DVS_HOT dvs_call_started(struct dvs_call *call)
 {
 	if (call->state == DVS_CALL_DONE)
 		return call->result;
@@ -61,13 +61,13 @@ int dvs_call_started(struct dvs_call *call)
 	return DVS_PENDING;
 }
 
-int dvs_call_end_start(struct dvs_core *c, struct dvs_call *call)
+int DVS_HOT dvs_call_end_start(struct dvs_core *c, struct dvs_call *call)
 {
 	dvs_core_flush(c);
 	return dvs_call_started(call);
 }
 
-void dvs_call_send_local(struct dvs_core *c, struct dvs_call *call, struct dvs_ep *dst,
+void DVS_HOT dvs_call_send_local(struct dvs_core *c, struct dvs_call *call, struct dvs_ep *dst,
 			 dvs_u32 gen, dvs_u8 kind)
 {
 	struct dvs_req *req = &call->req;
@@ -95,7 +95,7 @@ void dvs_call_send_local(struct dvs_core *c, struct dvs_call *call, struct dvs_e
 		dvs_queue_add(c, dst, req);
 }
 
-void dvs_call_send(struct dvs_core *c, struct dvs_call *call, struct dvs_addr dst, int request)
+void DVS_HOT dvs_call_send(struct dvs_core *c, struct dvs_call *call, struct dvs_addr dst, int request)
 {
 	struct dvs_ep *local = dvs_ep_lookup(c, dst.nr, DVS_EP_BOUND);
 	int result;
@@ -111,7 +111,7 @@ void dvs_call_send(struct dvs_core *c, struct dvs_call *call, struct dvs_addr ds
 }
 
 /* Answers a request that this endpoint has taken. */
-static void answer(struct dvs_core *c, struct dvs_call *call, struct dvs_req *req)
+static void DVS_HOT answer(struct dvs_core *c, struct dvs_call *call, struct dvs_req *req)
 {
 	struct dvs_call *client = req->call;
 	dvs_u32 n;
@@ -162,7 +162,7 @@ int dvs_send(struct dvs_core *c, struct dvs_call *call, struct dvs_ep *ep,
 	return dvs_call_end_start(c, call);
 }
 
-int dvs_sendrec(struct dvs_core *c, struct dvs_call *call, struct dvs_ep *ep,
+int DVS_HOT dvs_sendrec(struct dvs_core *c, struct dvs_call *call, struct dvs_ep *ep,
 		struct dvs_addr dst, dvs_u32 flags, dvs_u64 now)
 {
 	dvs_s32 result = check_begin(c, ep, dst, DVS_MAY_SENDREC);
@@ -178,7 +178,7 @@ int dvs_sendrec(struct dvs_core *c, struct dvs_call *call, struct dvs_ep *ep,
 	return dvs_call_end_start(c, call);
 }
 
-int dvs_reply(struct dvs_core *c, struct dvs_call *call, struct dvs_ep *ep,
+int DVS_HOT dvs_reply(struct dvs_core *c, struct dvs_call *call, struct dvs_ep *ep,
 	      struct dvs_addr dst, dvs_u64 token, dvs_u64 now)
 {
 	dvs_s32 result = check_begin(c, ep, dst, DVS_MAY_REPLY);
@@ -221,7 +221,7 @@ static dvs_s32 check_receive(const struct dvs_core *c, const struct dvs_ep *ep,
 	return result;
 }
 
-int dvs_receive(struct dvs_core *c, struct dvs_call *call, struct dvs_ep *ep,
+int DVS_HOT dvs_receive(struct dvs_core *c, struct dvs_call *call, struct dvs_ep *ep,
 		struct dvs_addr from, dvs_u32 flags, dvs_u64 now)
 {
 	dvs_s32 result = check_receive(c, ep, from, flags);

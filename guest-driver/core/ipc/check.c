@@ -8,7 +8,7 @@ int dvs_number_valid(const struct dvs_core *c, dvs_s32 nr)
 	       nr != DVS_NONE && nr != DVS_SELF;
 }
 
-int dvs_number_system(const struct dvs_core *c, dvs_s32 nr)
+int DVS_HOT dvs_number_system(const struct dvs_core *c, dvs_s32 nr)
 {
 	return nr < c->id.nr_sysprocs - c->id.nr_tasks;
 }
@@ -18,7 +18,7 @@ int dvs_ep_may(const struct dvs_ep *ep, dvs_u32 call)
 	return (ep->privileges.calls & 1ull << call) != 0;
 }
 
-dvs_s32 dvs_check_caller(const struct dvs_core *c, const struct dvs_ep *ep, dvs_u32 may)
+dvs_s32 DVS_HOT dvs_check_caller(const struct dvs_core *c, const struct dvs_ep *ep, dvs_u32 may)
 {
 	if (c->stopped)
 		return DVS_ENOTCONN;
@@ -27,7 +27,7 @@ dvs_s32 dvs_check_caller(const struct dvs_core *c, const struct dvs_ep *ep, dvs_
 	return dvs_ep_may(ep, may) ? DVS_OK : DVS_EBADCALL;
 }
 
-dvs_s32 dvs_check_destination(const struct dvs_core *c, const struct dvs_ep *ep,
+dvs_s32 DVS_HOT dvs_check_destination(const struct dvs_core *c, const struct dvs_ep *ep,
 			      struct dvs_addr dst)
 {
 	if (!dvs_number_valid(c, dst.nr))
@@ -37,7 +37,7 @@ dvs_s32 dvs_check_destination(const struct dvs_core *c, const struct dvs_ep *ep,
 	return DVS_OK;
 }
 
-dvs_s32 dvs_check_ipc_to(const struct dvs_core *c, const struct dvs_ep *ep, dvs_s32 nr)
+dvs_s32 DVS_HOT dvs_check_ipc_to(const struct dvs_core *c, const struct dvs_ep *ep, dvs_s32 nr)
 {
 	dvs_u32 bit = (dvs_u32)(nr + c->id.nr_tasks);
 
@@ -49,7 +49,7 @@ dvs_s32 dvs_check_ipc_to(const struct dvs_core *c, const struct dvs_ep *ep, dvs_
 	return DVS_ETRAPDENIED;
 }
 
-dvs_s32 dvs_check_size(const struct dvs_call *call)
+dvs_s32 DVS_HOT dvs_check_size(const struct dvs_call *call)
 {
 	return call->send_len > DVS_MSG_PAYLOAD_MAX ? DVS_EMSGSIZE : DVS_OK;
 }

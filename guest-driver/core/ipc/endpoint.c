@@ -2,7 +2,7 @@
 /* The life of an endpoint: bind, unbind, and what its death means to others. */
 #include "ipc.h"
 
-struct dvs_ep *dvs_ep_lookup(struct dvs_core *c, dvs_s32 nr, int state)
+struct dvs_ep *DVS_HOT dvs_ep_lookup(struct dvs_core *c, dvs_s32 nr, int state)
 {
 	struct dvs_list *head = &c->ep_hash[dvs_bucket(nr)];
 	struct dvs_list *p;

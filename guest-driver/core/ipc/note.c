@@ -90,7 +90,7 @@ dvs_s32 dvs_note_local(struct dvs_core *c, dvs_u32 source, struct dvs_ep *dst, d
 	return DVS_OK;
 }
 
-int dvs_note_take(struct dvs_core *c, struct dvs_ep *ep, struct dvs_call *call)
+int DVS_HOT dvs_note_take(struct dvs_core *c, struct dvs_ep *ep, struct dvs_call *call)
 {
 	dvs_u32 w;
 

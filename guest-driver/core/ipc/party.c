@@ -255,7 +255,7 @@ void dvs_party_rest(struct dvs_core *c, struct dvs_party *p)
 		over(c, p);
 }
 
-int dvs_party_leave(struct dvs_core *c, struct dvs_call *call)
+int DVS_HOT dvs_party_leave(struct dvs_core *c, struct dvs_call *call)
 {
 	struct dvs_list *p = call->sides.next;
 

@@ -34,7 +34,7 @@ static void give(struct dvs_core *c, struct dvs_call *receiver, struct dvs_req *
 	dvs_call_finish(c, receiver, DVS_OK);
 }
 
-struct dvs_call *dvs_queue_receiver(struct dvs_ep *dst, const struct dvs_req *req)
+struct dvs_call *DVS_HOT dvs_queue_receiver(struct dvs_ep *dst, const struct dvs_req *req)
 {
 	struct dvs_list *p;
 
@@ -47,7 +47,7 @@ struct dvs_call *dvs_queue_receiver(struct dvs_ep *dst, const struct dvs_req *re
 	return (void *)0;
 }
 
-int dvs_queue_deliver(struct dvs_core *c, struct dvs_ep *dst, struct dvs_req *req)
+int DVS_HOT dvs_queue_deliver(struct dvs_core *c, struct dvs_ep *dst, struct dvs_req *req)
 {
 	struct dvs_call *receiver = dvs_queue_receiver(dst, req);
 
@@ -62,7 +62,7 @@ void dvs_queue_add(struct dvs_core *c, struct dvs_ep *dst, struct dvs_req *req)
 	c->ops.readable(c->ctx, dst);
 }
 
-static int take_first(struct dvs_core *c, struct dvs_list *queue, struct dvs_call *call)
+static int DVS_HOT take_first(struct dvs_core *c, struct dvs_list *queue, struct dvs_call *call)
 {
 	struct dvs_list *p;
 
@@ -77,7 +77,7 @@ static int take_first(struct dvs_core *c, struct dvs_list *queue, struct dvs_cal
 	return 0;
 }
 
-int dvs_queue_take(struct dvs_core *c, struct dvs_ep *ep, struct dvs_call *call)
+int DVS_HOT dvs_queue_take(struct dvs_core *c, struct dvs_ep *ep, struct dvs_call *call)
 {
 	int notes = !(call->flags & DVS_CALL_REQUESTS);
 
@@ -86,7 +86,7 @@ int dvs_queue_take(struct dvs_core *c, struct dvs_ep *ep, struct dvs_call *call)
 	       take_first(c, &ep->queue, call);
 }
 
-struct dvs_req *dvs_queue_open(struct dvs_ep *ep, dvs_s32 nr, dvs_u32 gen, dvs_u64 token)
+struct dvs_req *DVS_HOT dvs_queue_open(struct dvs_ep *ep, dvs_s32 nr, dvs_u32 gen, dvs_u64 token)
 {
 	struct dvs_addr filter = { .nr = nr, .gen = gen };
 	struct dvs_list *p;

@@ -148,10 +148,31 @@ impl Endpoint {
         bytes: &[u8],
         timeout: Timeout,
     ) -> Result<Message, Error> {
-        let mut buffer = [0; abi::MESSAGE_MAX];
-        let io = io_to(to.into(), timeout);
-        let io = self.run(Call::Sendrec, io, bytes, &mut buffer)?;
-        Ok(Message::of(&io, buffer))
+        let mut message = Message::empty();
+        self.take_into(
+            Call::Sendrec,
+            io_to(to.into(), timeout),
+            bytes,
+            &mut message,
+        )?;
+        Ok(message)
+    }
+
+    /// Sends a request and waits for its answer, which comes to the start of `answer`; nothing is
+    /// copied or cleared besides. Gives the length of the answer in bytes: if that is more than
+    /// `answer` has, the rest is lost.
+    ///
+    /// # Errors
+    /// As [`Self::sendrec`].
+    pub fn sendrec_into(
+        &self,
+        to: impl Into<Address>,
+        bytes: &[u8],
+        answer: &mut [u8],
+        timeout: Timeout,
+    ) -> Result<usize, Error> {
+        let io = self.run(Call::Sendrec, io_to(to.into(), timeout), bytes, answer)?;
+        Ok(io.recv_len as usize)
     }
 
     /// Waits for something from one endpoint, or from [`Any`]: notifications first, then messages
@@ -177,10 +198,7 @@ impl Endpoint {
         from: impl Into<OneOrAny>,
         timeout: Timeout,
     ) -> Result<Request<'_>, Error> {
-        let io = abi::Io {
-            flags: abi::IO_REQUESTS,
-            ..io_to(from.into().0, timeout)
-        };
+        let io = io_request(from.into(), timeout);
         only_request(self.take(Call::Receive, io, &[])?)
     }
 
@@ -191,23 +209,13 @@ impl Endpoint {
         accept: Accept,
         timeout: Timeout,
     ) -> Result<Received<'_>, Error> {
-        let io = abi::Io {
-            flags: match accept {
-                Accept::All => 0,
-                Accept::Requests => abi::IO_REQUESTS,
-            },
-            token: answer.token,
-            from: from.0.number,
-            from_generation: from.0.generation,
-            ..io_to(answer.to, timeout)
-        };
+        let io = io_answer(&answer, from, accept, timeout);
         self.take(Call::ReplyReceive, io, answer.bytes)
     }
 
     fn take(&self, call: Call, io: abi::Io, send: &[u8]) -> Result<Received<'_>, Error> {
-        let mut buffer = [0; abi::MESSAGE_MAX];
-        let io = self.run(call, io, send, &mut buffer)?;
-        let message = Message::of(&io, buffer);
+        let mut message = Message::empty();
+        let io = self.take_into(call, io, send, &mut message)?;
         Ok(match io.came {
             abi::CAME_REQUEST => Received::Request(Request::of(self, message, io.token)),
             abi::CAME_NOTIFY => Received::Notification(Notification {
@@ -216,6 +224,18 @@ impl Endpoint {
             }),
             _ => Received::Message(message),
         })
+    }
+
+    fn take_into(
+        &self,
+        call: Call,
+        io: abi::Io,
+        send: &[u8],
+        message: &mut Message,
+    ) -> Result<abi::Io, Error> {
+        let io = self.run(call, io, send, message.room())?;
+        message.came(&io);
+        Ok(io)
     }
 
     /// Serves: answers each request by what `answer` makes of it, with one system call per
@@ -239,17 +259,29 @@ impl Endpoint {
         &self,
         mut answer: impl FnMut(&Message) -> A,
     ) -> Result<(), Error> {
-        let mut next = self.receive_request(Any, Timeout::Forever);
+        // One message for all requests: nothing is copied or cleared for each of them.
+        let mut message = Message::empty();
+        let receive = || io_request(Any.into(), Timeout::Forever);
+        let mut next = self.take_into(Call::Receive, receive(), &[], &mut message);
         loop {
             next = match next {
-                Ok(request) => {
-                    let bytes = answer(request.message());
-                    request.reply_and_receive_request(bytes.as_ref(), Any, Timeout::Forever)
+                Ok(io) if io.came == abi::CAME_REQUEST => {
+                    let bytes = answer(&message);
+                    let answer = Answer {
+                        to: message.from(),
+                        token: io.token,
+                        bytes: bytes.as_ref(),
+                    };
+                    let io = io_answer(&answer, Any.into(), Accept::Requests, Timeout::Forever);
+                    self.take_into(Call::ReplyReceive, io, answer.bytes, &mut message)
                 }
-                // What there was to answer has been answered, or nobody waits for it.
-                Err(error) if error.is_client_gone() => self.receive_request(Any, Timeout::Forever),
-                Err(Error::Interrupted) => self.receive_request(Any, Timeout::Forever),
+                // The driver gave what was not asked for.
+                Ok(_) => return Err(Error::Invalid),
                 Err(Error::WokenUp) => return Ok(()),
+                // What there was to answer has been answered, or nobody waits for it.
+                Err(error) if error.is_client_gone() || matches!(error, Error::Interrupted) => {
+                    self.take_into(Call::Receive, receive(), &[], &mut message)
+                }
                 Err(error) => return Err(error),
             };
         }
@@ -317,6 +349,26 @@ pub(crate) fn io_to(address: Address, timeout: Timeout) -> abi::Io {
         generation: address.generation,
         timeout_ms: timeout.millis(),
         ..abi::Io::default()
+    }
+}
+
+fn io_request(from: OneOrAny, timeout: Timeout) -> abi::Io {
+    abi::Io {
+        flags: abi::IO_REQUESTS,
+        ..io_to(from.0, timeout)
+    }
+}
+
+fn io_answer(answer: &Answer<'_>, from: OneOrAny, accept: Accept, timeout: Timeout) -> abi::Io {
+    abi::Io {
+        flags: match accept {
+            Accept::All => 0,
+            Accept::Requests => abi::IO_REQUESTS,
+        },
+        token: answer.token,
+        from: from.0.number,
+        from_generation: from.0.generation,
+        ..io_to(answer.to, timeout)
     }
 }
 

@@ -15,16 +15,30 @@ pub struct Message {
 }
 
 impl Message {
-    /// Of a call that has succeeded; `buffer` is where it received.
-    pub(crate) fn of(io: &abi::Io, buffer: [u8; abi::MESSAGE_MAX]) -> Self {
+    /// Room for one.
+    pub(crate) fn empty() -> Self {
         Self {
             from: Address {
-                number: io.from,
-                generation: io.from_generation,
+                number: abi::ADDR_NONE,
+                generation: 0,
             },
-            length: usize::try_from(io.recv_len).map_or(buffer.len(), |n| n.min(buffer.len())),
-            buffer,
+            length: 0,
+            buffer: [0; abi::MESSAGE_MAX],
         }
+    }
+
+    /// Where a call receives it; [`Self::came`] if the call has succeeded.
+    pub(crate) fn room(&mut self) -> &mut [u8] {
+        self.length = 0;
+        &mut self.buffer
+    }
+
+    pub(crate) fn came(&mut self, io: &abi::Io) {
+        self.from = Address {
+            number: io.from,
+            generation: io.from_generation,
+        };
+        self.length = (io.recv_len as usize).min(self.buffer.len());
     }
 
     /// Who sent it.

@@ -1,5 +1,12 @@
 use super::*;
 
+fn received(io: &abi::Io) -> Message {
+    let mut message = Message::empty();
+    message.room().fill(1);
+    message.came(io);
+    message
+}
+
 #[test]
 fn a_length_beyond_the_buffer_is_cut() {
     let io = abi::Io {
@@ -7,7 +14,7 @@ fn a_length_beyond_the_buffer_is_cut() {
         from: 7,
         ..abi::Io::default()
     };
-    let message = Message::of(&io, [1; abi::MESSAGE_MAX]);
+    let message = received(&io);
     assert_eq!(message.bytes().len(), abi::MESSAGE_MAX);
     assert_eq!(message.from(), 7.into());
 }
@@ -18,5 +25,5 @@ fn a_shorter_message_has_only_its_own_bytes() {
         recv_len: 3,
         ..abi::Io::default()
     };
-    assert_eq!(Message::of(&io, [1; abi::MESSAGE_MAX]).as_ref(), [1; 3]);
+    assert_eq!(received(&io).as_ref(), [1; 3]);
 }

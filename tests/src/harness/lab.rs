@@ -55,12 +55,6 @@ impl std::fmt::Debug for Lab {
 }
 
 impl Lab {
-    /// Where the guests run.
-    #[must_use]
-    pub fn mode(&self) -> Mode {
-        self.settings.mode
-    }
-
     /// Makes empty directories for the scenario `name`; events go to `out`.
     ///
     /// # Errors

@@ -3,7 +3,6 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
-use dvs_report::Mode;
 
 use super::demo::stage;
 use super::lifecycle::{no_complaints, pair};
@@ -16,11 +15,8 @@ const PUPPETS: [i32; 2] = [25, 26];
 const MATRIX_LIMIT: Duration = Duration::from_secs(300);
 /// Guests in the storm.
 const STORM_GUESTS: u32 = 8;
-/// How long the storm lasts on real KVM.
+/// How long the storm lasts.
 const STORM: Duration = Duration::from_secs(180);
-/// And in an emulated machine, which itself does not live through much more of it (its KVM loses
-/// the state of guests).
-const NESTED_STORM: Duration = Duration::from_secs(60);
 /// Endpoint numbers of the DC.
 const NUMBERS: u32 = 221;
 /// Of these so many belong to each guest but the first, which has all others.
@@ -139,11 +135,7 @@ pub fn examples(lab: &Lab) -> Result<()> {
 pub fn storm(lab: &Lab) -> Result<()> {
     let (_host, mut guests) = stage(lab, STORM_GUESTS)?;
     let others = (STORM_GUESTS - 1) * NUMBERS_OF_OTHERS;
-    let lasts = match lab.mode() {
-        Mode::Native => STORM,
-        Mode::Nested => NESTED_STORM,
-    };
-    let seconds = lasts.as_secs();
+    let seconds = STORM.as_secs();
     let mut storms = Vec::new();
     for (number, guest) in (0..).zip(&mut guests) {
         let (first, count) = if number == 0 {
@@ -156,7 +148,7 @@ pub fn storm(lab: &Lab) -> Result<()> {
         ))?);
     }
     for (number, storm) in (1..).zip(storms) {
-        let output = storm.finish(lasts + ping::RUN_LIMIT)?.success()?;
+        let output = storm.finish(STORM + ping::RUN_LIMIT)?.success()?;
         lab.say(format!("vm-{number}: {}", output.tail()));
     }
     for guest in &mut guests {

@@ -63,11 +63,9 @@ struct Tests<'a> {
     current: Option<String>,
     /// Names of those in which something did not happen in time.
     late: Vec<String>,
-    /// Whether that is a failure by now. In an emulated machine a guest now and then stands still:
-    /// an interrupt is lost, and it waits for as long as nothing else comes; or the KVM there skips
-    /// an instruction without end (`pf_guest` and `insn_emulation` of `vm.counters` rise by
-    /// thousands a second, and nothing else). So what is late gets one more try, which is shown. A
-    /// wrong result is a failure at once.
+    /// Whether that is a failure by now. In an emulated machine an interrupt is lost now and then,
+    /// and a guest waits for as long as nothing else comes. So what is late gets one more try, which
+    /// is shown. A wrong result is a failure at once.
     second_time: bool,
 }
 

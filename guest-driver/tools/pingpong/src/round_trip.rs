@@ -33,9 +33,12 @@ pub fn call(address: &Address, job: &Job, own: i32) -> Outcome {
     let mut message = vec![0; job.size];
     if let Address::Dvs(number) = address {
         let endpoint = Endpoint::bind(Dvs::open()?, own)?;
+        let mut answer = message.clone();
         return job.measure(|| {
-            endpoint.sendrec(*number, &message, Timeout::Forever)?;
-            Ok(())
+            match endpoint.sendrec_into(*number, &message, &mut answer, Timeout::Forever)? {
+                length if length == answer.len() => Ok(()),
+                length => Err(format!("the answer has {length} bytes").into()),
+            }
         });
     }
     let mut line = address.connect()?;

@@ -272,7 +272,8 @@ fn run_once(fd: &mut VcpuFd, around: &Surroundings) -> Step {
     Step::Answered
 }
 
-/// What tells how the guest came to where it is: a guest that faults thrice has no word left.
+/// What tells how the guest came to where it is: a guest that faults thrice has no word left. On
+/// AMD processors it is the state after the reset, which KVM has made by then.
 fn state(fd: &VcpuFd) -> String {
     match (fd.get_regs(), fd.get_sregs()) {
         (Ok(regs), Ok(sregs)) => format!(
