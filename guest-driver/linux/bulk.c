@@ -11,13 +11,20 @@
 #include <linux/highmem.h>
 #include <linux/mm.h>
 #include <linux/scatterlist.h>
+#include <linux/slab.h>
 #include <linux/vmalloc.h>
 
 #include "virtio_dvs.h"
 
-#define VDVS_BULK_ORDER		get_order(DVS_BULK_FRAME_MAX)
+#define VDVS_BULK_ORDER		get_order(DVS_BULK_PAYLOAD_MAX)
 /* The header, and pages of which the first and the last may be used in part. */
-#define VDVS_BULK_SEGMENTS	(1 + DVS_BULK_FRAME_MAX / PAGE_SIZE + 1)
+#define VDVS_BULK_SEGMENTS	(1 + DVS_BULK_PAYLOAD_MAX / PAGE_SIZE + 1)
+
+/* Where a frame is received: the header apart, so that the data fill whole pages. */
+struct vdvs_bulk_buffer {
+	u8 header[DVS_FRAME_HEADER];
+	void *data;			/* of DVS_BULK_PAYLOAD_MAX bytes */
+};
 
 int vdvs_bulk_add(struct vdvs_device *dev, u32 slot, struct dvs_side *side, u64 offset, u32 len)
 {
@@ -40,26 +47,42 @@ int vdvs_bulk_add(struct vdvs_device *dev, u32 slot, struct dvs_side *side, u64 
 	return 0;
 }
 
-static int vdvs_bulk_rx_post(struct virtqueue *vq, void *buffer, gfp_t gfp)
+static int vdvs_bulk_rx_post(struct virtqueue *vq, struct vdvs_bulk_buffer *buffer, gfp_t gfp)
 {
-	struct scatterlist sg;
+	struct scatterlist sg[2];
 
-	sg_init_one(&sg, buffer, DVS_BULK_FRAME_MAX);
-	return virtqueue_add_inbuf(vq, &sg, 1, buffer, gfp);
+	sg_init_table(sg, ARRAY_SIZE(sg));
+	sg_set_buf(&sg[0], buffer->header, sizeof(buffer->header));
+	sg_set_buf(&sg[1], buffer->data, DVS_BULK_PAYLOAD_MAX);
+	return virtqueue_add_inbuf(vq, sg, ARRAY_SIZE(sg), buffer, gfp);
 }
 
-static void vdvs_bulk_buffer_free(void *buffer)
+static struct vdvs_bulk_buffer *vdvs_bulk_buffer_alloc(void)
 {
-	free_pages((unsigned long)buffer, VDVS_BULK_ORDER);
+	struct vdvs_bulk_buffer *buffer = kmalloc(sizeof(*buffer), GFP_KERNEL);
+
+	if (!buffer)
+		return NULL;
+	buffer->data = (void *)__get_free_pages(GFP_KERNEL, VDVS_BULK_ORDER);
+	if (buffer->data)
+		return buffer;
+	kfree(buffer);
+	return NULL;
+}
+
+static void vdvs_bulk_buffer_free(struct vdvs_bulk_buffer *buffer)
+{
+	free_pages((unsigned long)buffer->data, VDVS_BULK_ORDER);
+	kfree(buffer);
 }
 
 int vdvs_bulk_fill(struct virtqueue *vq)
 {
 	unsigned int count = min_t(unsigned int, virtqueue_get_vring_size(vq), VDVS_BULK_RX_MAX);
-	void *buffer;
+	struct vdvs_bulk_buffer *buffer;
 
 	while (count--) {
-		buffer = (void *)__get_free_pages(GFP_KERNEL, VDVS_BULK_ORDER);
+		buffer = vdvs_bulk_buffer_alloc();
 		if (!buffer)
 			return -ENOMEM;
 		if (vdvs_bulk_rx_post(vq, buffer, GFP_KERNEL)) {
@@ -72,7 +95,7 @@ int vdvs_bulk_fill(struct virtqueue *vq)
 
 void vdvs_bulk_empty(struct virtqueue *vq)
 {
-	void *buffer;
+	struct vdvs_bulk_buffer *buffer;
 
 	while ((buffer = virtqueue_detach_unused_buf(vq)))
 		vdvs_bulk_buffer_free(buffer);
@@ -90,9 +113,9 @@ static void vdvs_bulk_write(const struct vdvs_pins *pins, u64 offset, const void
 }
 
 /* The next frame in its buffer, or NULL after asking for an interrupt at the next. */
-static void *vdvs_bulk_next(struct virtqueue *vq, unsigned int *len)
+static struct vdvs_bulk_buffer *vdvs_bulk_next(struct virtqueue *vq, unsigned int *len)
 {
-	void *buffer;
+	struct vdvs_bulk_buffer *buffer;
 
 	do {
 		virtqueue_disable_cb(vq);
@@ -106,8 +129,8 @@ static bool vdvs_bulk_rx_one(struct vdvs_device *dev)
 {
 	struct vdvs_pins *pins = NULL;
 	struct dvs_side *side = NULL;
+	struct vdvs_bulk_buffer *buffer = NULL;
 	struct virtqueue *vq = NULL;
-	void *buffer = NULL;
 	unsigned long flags;
 	unsigned int len;
 	dvs_u64 offset;
@@ -119,7 +142,7 @@ static bool vdvs_bulk_rx_one(struct vdvs_device *dev)
 	}
 	if (buffer) {
 		len = min_t(u32, len, DVS_BULK_FRAME_MAX);
-		side = dvs_core_bulk(dev->core, buffer, len, &offset, vdvs_now());
+		side = dvs_core_bulk(dev->core, buffer->header, len, &offset, vdvs_now());
 	}
 	if (side)
 		pins = side->shell;
@@ -128,7 +151,7 @@ static bool vdvs_bulk_rx_one(struct vdvs_device *dev)
 		return false;
 	/* The side stays, and its memory is pinned, until it is said to be written. */
 	if (pins)
-		vdvs_bulk_write(pins, offset, buffer + DVS_FRAME_HEADER, len - DVS_FRAME_HEADER);
+		vdvs_bulk_write(pins, offset, buffer->data, len - DVS_FRAME_HEADER);
 	vdvs_enter(dev, &flags);
 	if (dev->core && side)
 		dvs_bulk_written(dev->core, side, vdvs_now());

@@ -14,7 +14,7 @@ pub const FRAME_HEADER: usize = size_of::<Frame>();
 /// Length of a message frame in bytes, header included, at most.
 pub const MSG_FRAME_MAX: usize = 512;
 /// Length of a bulk frame in bytes, header included, at most.
-pub const BULK_FRAME_MAX: usize = 65536;
+pub const BULK_FRAME_MAX: usize = FRAME_HEADER + 65536;
 
 /// The VM id under which the node itself speaks.
 pub const VM_NODE: u32 = 0;

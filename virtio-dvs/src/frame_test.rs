@@ -14,11 +14,14 @@ type Constants = BTreeMap<String, i64>;
 /// Offset and size by field.
 type Layout = BTreeMap<String, (usize, usize)>;
 
-/// A decimal or hexadecimal number, or the difference of two constants.
+/// A decimal or hexadecimal number, or the sum or difference of two constants.
 fn value(text: &str, known: &Constants) -> i64 {
     let text = text.trim().trim_start_matches('(').trim_end_matches(')');
     if let Some((left, right)) = text.split_once(" - ") {
         return known[left.trim()] - known[right.trim()];
+    }
+    if let Some((left, right)) = text.split_once(" + ") {
+        return known[left.trim()] + known[right.trim()];
     }
     number(text)
 }

@@ -80,7 +80,7 @@ fn lengths_that_are_wrong() {
     world.guest(2).send_on(QUEUE_MSG_TX, &bulk, &[]).unwrap();
     world.kick(2, QUEUE_MSG_TX);
     assert_eq!(drops(&world)["wrong_queue"], 1);
-    bulk.len = 65457.into();
+    bulk.len = 65537.into();
     let address = world.guest(2).rings[QUEUE_BULK_TX].buffers;
     let guest = world.guest(2);
     guest
@@ -88,7 +88,7 @@ fn lengths_that_are_wrong() {
         .write_slice(bulk.as_bytes(), GuestAddress(address))
         .unwrap();
     guest
-        .describe(QUEUE_BULK_TX, 0, address, 65537, 0, 0)
+        .describe(QUEUE_BULK_TX, 0, address, 65617, 0, 0)
         .unwrap();
     guest.offer(QUEUE_BULK_TX, 0).unwrap();
     world.kick(2, QUEUE_BULK_TX);

@@ -79,7 +79,7 @@ pub struct Guest {
 
 /// Sizes of the queues: entries and bytes of a buffer.
 const QUEUES: [(u16, u32); QUEUE_COUNT] =
-    [(256, 512), (256, 512), (8, 65536), (8, 65536), (16, 128)];
+    [(256, 512), (256, 512), (8, 65616), (8, 65616), (16, 128)];
 
 impl Guest {
     /// A guest with empty rings.

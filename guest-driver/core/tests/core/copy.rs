@@ -129,7 +129,7 @@ impl Trio {
 #[test]
 fn every_placement_copies_every_size() {
     for vms in PLACEMENTS {
-        for bytes in [1, 4096, 65456, 65457, 300_001, LONGEST] {
+        for bytes in [1, 4096, 65536, 65537, 300_001, LONGEST] {
             let mut trio = Trio::with(vms, Limits::default(), 64, LONGEST);
             let id = trio.copy(bytes as u64);
             assert_eq!(trio.result(id), 0, "{vms:?} {bytes}");

@@ -9,7 +9,7 @@ use dvs_core::{ANY, Addr, CallId, CopyEnd, CopyRequest, Limits, READ, WRITE};
 use proptest::prelude::*;
 
 const VMS: u32 = 3;
-const SIZES: [u64; 5] = [1, 5000, 65456, 66000, 140_000];
+const SIZES: [u64; 5] = [1, 5000, 65536, 66000, 140_000];
 /// Every endpoint has its pattern to copy from at the beginning of its memory.
 const PATTERN: usize = 200_000;
 
