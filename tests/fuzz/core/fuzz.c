@@ -237,7 +237,7 @@ static void say_copy(struct shell *s, struct input *in)
 		break;
 	default:
 		f.kind = twist & 32 ? DVS_K_BULK_NOP : DVS_K_BULK_DATA;
-		f.seq = ch ? ch->bulk.expect + (twist == 255) : 1;
+		f.seq = ch ? ch->bulk.window.expect + (twist == 255) : 1;
 		f.op = what.id;
 		f.arg = p->moved + (twist & 64 ? take8(in) : 0);
 		f.dst_ep = (dvs_s32)what.requester_vm;
@@ -490,23 +490,30 @@ static void age_core(struct dvs_core *c)
 	c->next_token = ~0ull - 3;
 }
 
+static void age_window(struct dvs_window *w)
+{
+	w->next_seq += AGE;
+	w->next_tx += AGE;
+	w->next_first += AGE;
+	w->una += AGE;
+	w->expect += AGE;
+	w->acked += AGE;
+}
+
 static void age_channel(struct dvs_chan *ch)
 {
-	if (ch->vm == DVS_VM_NODE || ch->expect >= AGE / 2 || ch->next_seq != ch->una ||
-	    ch->una >= AGE / 2)
+	const struct dvs_window *w = &ch->window;
+
+	if (ch->vm == DVS_VM_NODE || w->expect >= AGE / 2 || w->next_seq != w->una ||
+	    w->una >= AGE / 2)
 		return;
-	ch->next_seq += AGE;
-	ch->next_tx += AGE;
-	ch->next_first += AGE;
-	ch->una += AGE;
+	age_window(&ch->window);
 	ch->requests_sent += AGE;
 	ch->requests_allowed += AGE;
-	ch->expect += AGE;
-	ch->acked += AGE;
 	ch->finished += AGE;
 	ch->granted += AGE;
-	ch->bulk.expect += AGE;
-	ch->bulk.acked += AGE;
+	ch->bulk.window.expect += AGE;
+	ch->bulk.window.acked += AGE;
 }
 
 int LLVMFuzzerTestOneInput(const dvs_u8 *data, dvs_size size)
