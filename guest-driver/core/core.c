@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0 OR Apache-2.0 OR BSD-3-Clause
 /* Making a core, and handing events to the layer they belong to: see core.h. */
-#include "ipc/ipc.h"
+#include "ipc/copying.h"
 
 /* Values of notifications that wait; a notification without one takes none. */
 #define DVS_VALUES(endpoints) (4 * (dvs_u64)(endpoints))

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0 OR Apache-2.0 OR BSD-3-Clause
 /* The calls of local processes: checks in the reference's order, then local or far. */
-#include "ipc.h"
+#include "copying.h"
 
 void DVS_HOT dvs_call_begin(struct dvs_core *c, struct dvs_call *call, struct dvs_ep *ep,
 		    dvs_u8 what, dvs_u32 flags, dvs_u64 now)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0 OR Apache-2.0 OR BSD-3-Clause
 /* How data gets from one side of a copy to the other: see copy.h. */
-#include "ipc.h"
+#include "copying.h"
 
 static struct dvs_party *party(struct dvs_side *side)
 {

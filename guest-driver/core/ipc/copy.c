@@ -4,7 +4,7 @@
  * both are over. If one fails the other is cancelled; the first failure is the
  * result. A side that was not where it had been remembered is looked up anew.
  */
-#include "ipc.h"
+#include "copying.h"
 
 /* Look-ups of one copy before its party counts as dead. */
 #define ATTEMPTS	3

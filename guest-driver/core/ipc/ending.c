@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0 OR Apache-2.0 OR BSD-3-Clause
 /* How operations end without an answer: callers that leave, deaths, VMs that are gone, rights that are taken. */
-#include "ipc.h"
+#include "copying.h"
 
 int dvs_op_cancel(struct dvs_core *c, struct dvs_op *op, dvs_s32 why)
 {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0 OR Apache-2.0 OR BSD-3-Clause
 /* The life of an endpoint: bind, unbind, and what its death means to others. */
-#include "ipc.h"
+#include "copying.h"
 
 struct dvs_ep *DVS_HOT dvs_ep_lookup(struct dvs_core *c, dvs_s32 nr, int state)
 {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0 OR Apache-2.0 OR BSD-3-Clause
 /* Grants: memory that an endpoint lends to another for copies. */
-#include "ipc.h"
+#include "copying.h"
 
 void dvs_loan_init(struct dvs_core *c)
 {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0 OR Apache-2.0 OR BSD-3-Clause
 /* Requests of other VMs: stored under the credits given to them until answered. */
-#include "ipc.h"
+#include "copying.h"
 
 static struct dvs_held *held(struct dvs_req *req)
 {

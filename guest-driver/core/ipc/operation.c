@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0 OR Apache-2.0 OR BSD-3-Clause
 /* Requests to endpoints of other VMs, from the call to its answer. */
-#include "ipc.h"
+#include "copying.h"
 
 static struct dvs_op *allocate(struct dvs_core *c)
 {

@@ -6,7 +6,7 @@
  * just being copied: then a moment later. Its place stays in use until the shell
  * and the device are through with its memory as well.
  */
-#include "ipc.h"
+#include "copying.h"
 
 void dvs_party_init(struct dvs_core *c)
 {

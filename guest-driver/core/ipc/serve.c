@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0 OR Apache-2.0 OR BSD-3-Clause
 /* Copies that other VMs ask for: their requests, and what the destination's VM asks the source's. */
-#include "ipc.h"
+#include "copying.h"
 
 static void refuse(struct dvs_core *c, struct dvs_held *h, dvs_s32 result)
 {

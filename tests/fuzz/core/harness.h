@@ -7,7 +7,7 @@
 #ifndef HARNESS_H
 #define HARNESS_H
 
-#include "../../../guest-driver/core/ipc/ipc.h"
+#include "../../../guest-driver/core/ipc/copying.h"
 
 #define CALLS		24
 #define RING		24
