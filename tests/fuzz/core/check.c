@@ -91,26 +91,23 @@ static void check_operation(const struct dvs_core *c, const struct dvs_op *op)
 	CHECK(op->ep ? op->ep->state == DVS_EP_BOUND : op->kind == DVS_K_NOP);
 }
 
-/* What has a number goes out at once if there is room, and is looked at again at some time. */
-static void check_window(const struct shell *s, const struct dvs_window *w, dvs_u32 most, int full)
+/* Its frames that are not acknowledged: at most `limit`, those on the queue among them. */
+static dvs_u32 check_window(const struct dvs_window *w, dvs_u32 limit)
 {
-	CHECK(w->next_seq - w->una <= most && w->next_tx - w->una <= w->next_seq - w->una);
-	if (s->core->stopped)
-		return;
-	CHECK(w->next_tx == w->next_seq || full);
-	CHECK(!full || s->room_wanted);
-	CHECK(w->next_tx == w->una || w->backstop_at != DVS_NEVER || full);
-	CHECK(s->timer_at <= w->backstop_at);
+	dvs_u32 unacked = w->next_seq - w->una;
+
+	CHECK(unacked <= limit && w->next_tx - w->una <= unacked);
+	return unacked;
 }
 
 /* What has to be sent has a way to be sent, and a time when that is looked at again. */
 static dvs_u32 check_channel(const struct shell *s, const struct dvs_chan *ch)
 {
 	const struct dvs_core *c = s->core;
-	dvs_u32 window = ch->window.next_seq - ch->window.una, sendable;
+	const struct dvs_window *w = &ch->window;
+	dvs_u32 unacked = check_window(w, c->limits.window), sendable;
 	const struct dvs_list *p;
 
-	check_window(s, &ch->window, c->limits.window, c->channels.full);
 	CHECK(ch->held == length(&ch->held_list) && ch->held <= c->limits.credits);
 	dvs_for_each(p, &ch->held_list) {
 		const struct dvs_held *h = dvs_entry(p, struct dvs_held, link);
@@ -128,9 +125,12 @@ static dvs_u32 check_channel(const struct shell *s, const struct dvs_chan *ch)
 		   (length(&ch->requests) && dvs_before(ch->requests_sent, ch->requests_allowed));
 	if (c->stopped)
 		return ch->held;
-	CHECK(!sendable || window == c->limits.window || c->channels.full);
-	CHECK(!length(&ch->requests) || ch->window.backstop_at != DVS_NEVER || c->channels.full);
-	CHECK(s->timer_at <= ch->ack_at);
+	CHECK(!sendable || unacked == c->limits.window || c->channels.full);
+	CHECK(w->next_tx == w->next_seq || c->channels.full);
+	CHECK(!c->channels.full || s->room_wanted);
+	if (w->next_tx != w->una || length(&ch->requests))
+		CHECK(w->backstop_at != DVS_NEVER || c->channels.full);
+	CHECK(s->timer_at <= w->backstop_at && s->timer_at <= ch->ack_at);
 	return ch->held;
 }
 
@@ -140,12 +140,16 @@ static void check_bulk(const struct shell *s, const struct dvs_chan *ch)
 	const struct dvs_core *c = s->core;
 	const struct dvs_bulk *b = &ch->bulk;
 	const struct dvs_window *w = &b->window;
+	dvs_u32 unacked = check_window(w, DVS_BULK_WINDOW);
 
-	check_window(s, w, DVS_BULK_WINDOW, c->channels.bulk_full);
 	if (c->stopped)
 		return;
-	CHECK(!length(&b->ready) || w->next_seq - w->una == DVS_BULK_WINDOW ||
-	      c->channels.bulk_full || !dvs_before(w->next_seq - 1, b->allowed));
+	CHECK(!length(&b->ready) || unacked == DVS_BULK_WINDOW || c->channels.bulk_full ||
+	      !dvs_before(w->next_seq - 1, b->allowed));
+	CHECK(w->next_tx == w->next_seq || c->channels.bulk_full);
+	CHECK(!c->channels.bulk_full || s->room_wanted);
+	CHECK(w->next_tx == w->una || w->backstop_at != DVS_NEVER);
+	CHECK(s->timer_at <= w->backstop_at);
 }
 
 static dvs_u32 check_party(const struct shell *s, const struct dvs_party *p)

@@ -490,26 +490,21 @@ static void age_core(struct dvs_core *c)
 	c->next_token = ~0ull - 3;
 }
 
-static void age_window(struct dvs_window *w)
-{
-	w->next_seq += AGE;
-	w->next_tx += AGE;
-	w->next_first += AGE;
-	w->una += AGE;
-	w->expect += AGE;
-	w->acked += AGE;
-}
-
 static void age_channel(struct dvs_chan *ch)
 {
-	const struct dvs_window *w = &ch->window;
+	struct dvs_window *w = &ch->window;
 
 	if (ch->vm == DVS_VM_NODE || w->expect >= AGE / 2 || w->next_seq != w->una ||
 	    w->una >= AGE / 2)
 		return;
-	age_window(&ch->window);
+	w->next_seq += AGE;
+	w->next_tx += AGE;
+	w->next_first += AGE;
+	w->una += AGE;
 	ch->requests_sent += AGE;
 	ch->requests_allowed += AGE;
+	w->expect += AGE;
+	w->acked += AGE;
 	ch->finished += AGE;
 	ch->granted += AGE;
 	ch->bulk.window.expect += AGE;
