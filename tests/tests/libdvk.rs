@@ -74,7 +74,8 @@ fn asks_the_driver_and_understands_it() {
         &["-fsanitize=address,undefined", "-Wl,--wrap=ioctl"],
     ]
     .concat();
-    let files = [own("faked.c"), own("layout.c")];
+    let mut files = c_files(&own("faked"));
+    files.push(own("layout.c"));
     run(&mut Command::new(compile(directory.path(), &flags, &files)));
 }
 
