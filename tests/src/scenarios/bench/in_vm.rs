@@ -13,8 +13,8 @@ use virtio_dvs::vm::{DcAttributes, Limits, VmAttributes};
 
 /// Calls of one measurement.
 const CALLS: u32 = 3000;
-/// Copies of one measurement.
-const COPIES: u32 = 1000;
+/// Copies of one measurement: enough to last longer than what else happens on the machine.
+const COPIES: u32 = 4000;
 /// Endpoints that wait and have nothing to do with the calls.
 const IDLE: u32 = 1000;
 /// The first of their numbers.
@@ -124,9 +124,9 @@ pub fn lend(guest: &mut Guest) -> Result<(Task, String)> {
     Ok((lender, key))
 }
 
-/// Bytes a second by copies of what was lent with this key, so many at once.
-pub fn copy_rate(guest: &mut Guest, key: &str, at_once: u32) -> Result<f64> {
-    let command = format!("copy {key} --size 65536 --count {COPIES} --at-once {at_once}");
+/// Bytes a second by `count` copies of what was lent with this key, so many at once.
+pub fn copy_rate(guest: &mut Guest, key: &str, count: u32, at_once: u32) -> Result<f64> {
+    let command = format!("copy {key} --size 65536 --count {count} --at-once {at_once}");
     Ok(measure(guest, &command)?.bytes_per_second)
 }
 
@@ -139,7 +139,7 @@ fn copies(lab: &Lab, guest: &RefCell<Guest>) -> Result<Row> {
     };
     let row = contest.run(
         lab,
-        || copy_rate(&mut guest.borrow_mut(), &key, 1),
+        || copy_rate(&mut guest.borrow_mut(), &key, COPIES, 1),
         || {
             let command = format!("readv --size 65536 --count {COPIES}");
             Ok(measure(&mut guest.borrow_mut(), &command)?.bytes_per_second)

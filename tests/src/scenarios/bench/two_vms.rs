@@ -15,10 +15,10 @@ use crate::scenarios::lifecycle::pair;
 
 /// Calls of one measurement.
 const CALLS: u32 = 1000;
-/// Blocks of one measurement by TCP.
-const BLOCKS: u32 = 500;
-/// Copies under way at once: a stream of TCP has as much in its buffers.
-const COPIES_AT_ONCE: u32 = 8;
+/// Blocks of one measurement.
+const BLOCKS: u32 = 1600;
+/// Copies under way at once, 1 MiB: a stream of TCP has as much in its buffers.
+const COPIES_AT_ONCE: u32 = 16;
 /// The peer's server.
 const TCP: &str = "tcp:10.77.0.1:7000";
 /// What the peer is.
@@ -92,7 +92,7 @@ fn copies(lab: &Lab, ours: &Pair<'_>, peers: &Pair<'_>) -> Result<Row> {
     };
     let row = contest.run(
         lab,
-        || copy_rate(ours.borrow_mut().1, &key, COPIES_AT_ONCE),
+        || copy_rate(ours.borrow_mut().1, &key, BLOCKS, COPIES_AT_ONCE),
         peer_side,
     )?;
     end(lender)?;
