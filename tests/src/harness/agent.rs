@@ -193,7 +193,7 @@ impl Task {
                 Err(Late(text).into())
             }
             Err(RecvTimeoutError::Disconnected) => bail!(
-                "{}: the guest has gone; so far {}",
+                "{}: the guest has gone, or has begun anew; so far {}",
                 self.name,
                 self.output.tail()
             ),
@@ -236,10 +236,15 @@ impl Output {
 }
 
 fn listen(line: UnixStream, listeners: &Listeners, ready: &Sender<String>) {
+    let mut began = false;
     for text in BufReader::new(line).split(b'\n').map_while(Result::ok) {
         let text = String::from_utf8_lossy(&text);
         let text = text.trim_end_matches('\r');
         if let Some(release) = text.strip_prefix("! ") {
+            // What ran in a former life of the guest never ends: whoever waits for it is told.
+            if std::mem::replace(&mut began, true) {
+                held(listeners).clear();
+            }
             ready.send(release.to_owned()).ok();
         } else if let Some((id, said)) = parse(text) {
             let mut listeners = held(listeners);

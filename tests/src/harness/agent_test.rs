@@ -1,11 +1,16 @@
+use std::io::Read;
 use std::os::unix::net::UnixListener;
 
 use super::*;
 
 const LIMIT: Duration = Duration::from_secs(10);
 
-/// An agent that says `script` once it was told something, and a connection to it.
+/// An agent that says `script` once it was told something and goes, and a connection to it.
 fn agent(script: &'static str) -> (Agent, tempfile::TempDir) {
+    agent_then(script, drop)
+}
+
+fn agent_then(script: &'static str, then: fn(UnixStream)) -> (Agent, tempfile::TempDir) {
     let dir = tempfile::tempdir().expect("a directory");
     let socket = dir.path().join("s");
     let listener = UnixListener::bind(&socket).expect("listens");
@@ -17,6 +22,7 @@ fn agent(script: &'static str) -> (Agent, tempfile::TempDir) {
             .read_line(&mut told)
             .expect("reads");
         line.write_all(script.as_bytes()).expect("writes");
+        then(line);
     });
     (Agent::connect(&socket, LIMIT).expect("connects"), dir)
 }
@@ -66,9 +72,25 @@ fn a_command_that_ends_early_and_a_guest_that_goes_are_told() {
         .finish(LIMIT)
         .expect_err("gone");
     assert!(
-        error.to_string().contains("the guest has gone; so far a"),
+        error
+            .to_string()
+            .contains("the guest has gone, or has begun anew; so far a"),
         "{error}"
     );
+}
+
+#[test]
+fn a_guest_that_begins_anew_ends_what_ran_in_it() {
+    // The line stays open: its other end lasts as long as the test.
+    let (mut agent, _dir) = agent_then("1 o a\n! 6.1\n", |mut line| {
+        line.read_to_end(&mut Vec::new()).ok();
+    });
+    agent.wait_ready(LIMIT).expect("ready");
+    let task = agent.start("ls").expect("starts");
+    let error = task.finish(LIMIT).expect_err("begun anew");
+    assert!(error.to_string().contains("so far a"), "{error}");
+    assert!(!error.is::<Late>());
+    agent.wait_ready(LIMIT).expect("ready again");
 }
 
 #[test]
