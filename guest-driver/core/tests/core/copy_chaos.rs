@@ -257,11 +257,7 @@ impl History {
         self.net.fates.clear();
         self.net.bulk_fates.clear();
         for round in 0..50 {
-            for vm in 1..=VMS {
-                let now = self.net.now;
-                while self.net.core(vm).copy_step(now) {}
-            }
-            self.net.settle();
+            self.net.settle_copies();
             self.look();
             if round == 20 {
                 for (vm, id) in self.calls.clone() {

@@ -307,6 +307,21 @@ impl Net {
         panic!("the cores never come to rest");
     }
 
+    /// As [`Net::settle`], also with what the shells do for copies.
+    pub fn settle_copies(&mut self) {
+        let mut busy = true;
+        while busy {
+            self.settle();
+            let now = self.now;
+            busy = false;
+            for core in self.cores.values_mut() {
+                while core.copy_step(now) {
+                    busy = true;
+                }
+            }
+        }
+    }
+
     fn say_retry(&mut self) -> bool {
         let owed = std::mem::take(&mut self.owed);
         let any = !owed.is_empty();

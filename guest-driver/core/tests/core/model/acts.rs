@@ -1,10 +1,14 @@
 //! The calls of a history, each in the core and in the model.
 
 use super::calls::{Caller, How, Source};
-use super::events::{To, number};
+use super::events::{To, Which, number};
 use super::history::{History, Pending};
+use super::memory::FROM;
 use super::world::{self, Answer, Id};
-use dvs_core::{ANY, Addr, CallId, HARDWARE, NO_VALUE, NOWAIT, Privileges, REQUESTS, SELF, SOLE};
+use dvs_core::{
+    ANY, Addr, CallId, CopyEnd, CopyRequest, HARDWARE, NO_VALUE, NOWAIT, Privileges, REQUESTS,
+    SELF, SOLE,
+};
 
 impl History {
     pub(super) fn began(&mut self, vm: u32, call: CallId, caller: Caller, ep: i32) {
@@ -217,6 +221,35 @@ impl History {
             .apply(|w| w.set_rights(caller, vm == 1, nr, rights));
     }
 
+    pub(super) fn copy(&mut self, ep: usize, ends: [To; 2], bytes: usize) {
+        let nr = number(ep);
+        let (vm, caller) = self.caller(nr);
+        let addresses = ends.map(|to| self.address(to));
+        let places = ends.map(|to| to.0);
+        let at = self
+            .memories
+            .reserve(&mut self.net, caller.id, places, bytes);
+        let end = |i: usize, address: u64| CopyEnd {
+            ep: match ends[i] {
+                To(other, Which::Present) if other == ep => Addr::number(SELF),
+                _ => addresses[i].0,
+            },
+            address,
+            grant: 0,
+        };
+        let request = CopyRequest {
+            src: end(0, FROM as u64),
+            dst: end(1, at),
+            bytes: bytes as u64,
+        };
+        let now = self.net.now;
+        let id = self.net.core(vm).copy(nr, &request, now);
+        self.began(vm, id, caller, nr);
+        self.copies.insert(caller.id, self.next_vm);
+        self.worlds
+            .apply(|w| w.copy(caller, addresses.map(|a| a.1)));
+    }
+
     pub(super) fn pick(&self, i: usize) -> Option<((u32, CallId), Id)> {
         let n = self.calls.len().max(1);
         self.calls.iter().nth(i % n).map(|(&at, p)| (at, p.id))
@@ -234,6 +267,8 @@ impl History {
         if let Some(((vm, call), id)) = self.pick(i) {
             let now = self.net.now;
             self.net.core(vm).abandon(call, now);
+            self.memories.may_change();
+            self.left_in_the_middle = true;
             self.worlds.apply(|w| w.abandon(id));
         }
     }

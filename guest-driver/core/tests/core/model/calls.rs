@@ -12,6 +12,7 @@ pub mod may {
     pub const SENDREC: u32 = 5;
     pub const RCVRQST: u32 = 6;
     pub const REPLY: u32 = 7;
+    pub const VCOPY: u32 = 13;
     pub const RELAY: u32 = 16;
     pub const WAIT4BIND: u32 = 29;
     pub const WAKEUP: u32 = 34;
@@ -41,7 +42,7 @@ pub enum Source {
     Hardware,
 }
 
-fn valid(nr: i32) -> bool {
+pub fn valid(nr: i32) -> bool {
     (-TASKS..PROCS).contains(&nr)
 }
 
@@ -79,7 +80,7 @@ impl World {
         }
     }
 
-    fn reaches(&self, ep: Addr, nr: i32) -> bool {
+    pub fn reaches(&self, ep: Addr, nr: i32) -> bool {
         self.bound.get(&ep.nr).is_some_and(|e| e.rights.reaches(nr))
     }
 
@@ -121,6 +122,7 @@ impl World {
                 flight.cargo = Cargo::Note(Some(after));
             }
         }
+        self.rename_sides(before, after);
     }
 
     pub fn send(mut self, caller: Caller, to: Addr, how: How) -> Vec<World> {
@@ -168,6 +170,9 @@ impl World {
         body: Body,
     ) {
         let Caller { id, vm, .. } = caller;
+        if let Some(call) = self.calls.get_mut(&id) {
+            call.to = to.nr;
+        }
         if let Some(e) = self.local(vm, to.nr) {
             if [0, e.addr.life].contains(&to.life) {
                 let message = Message {

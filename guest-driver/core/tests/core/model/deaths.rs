@@ -12,7 +12,9 @@ impl World {
         };
         let vm = e.vm;
         self.bound.remove(&addr.nr);
+        self.former.insert(addr.nr);
         self.leaving.insert(addr.nr, vm);
+        self.end_sides_of(addr);
         self.end_calls_of(addr, vm);
         for m in &e.queue {
             self.end(m.id, Answer::Result(EDSTDIED), vm);
@@ -94,9 +96,10 @@ impl World {
         self.awaits.retain(|id, _| calls.contains_key(id));
         self.leavers.retain(|l| calls.contains_key(&l.id));
         self.redirects.retain(|r| calls.contains_key(&r.id));
-        for ended in self.ended.values_mut().filter(|e| own(&e.call)) {
-            ended.answer = Answer::Result(ENOTBIND);
-            ended.by = vm;
+        let ended = self.ended.iter().filter(|(_, e)| own(&e.call) && !e.held);
+        let ended: Vec<Id> = ended.map(|(&id, _)| id).collect();
+        for id in ended {
+            self.arrived_as(id, ENOTBIND);
         }
     }
 
@@ -195,6 +198,7 @@ impl World {
             }
         }
         self.bound.retain(|_, e| e.vm != vm);
+        self.former.extend(dead.iter().map(|e| e.addr.nr));
         self.leaving.retain(|_, at| *at != vm);
         self.returning.retain(|(_, at)| *at != vm);
         self.binds.retain(|b| b.vm != vm);
@@ -222,7 +226,7 @@ impl World {
         }
         self.hosted.retain(|(_, at)| *at != vm);
         self.sweep();
-        vec![self]
+        self.lose_sides(vm)
     }
 
     fn message_ids(&self) -> Vec<Id> {
@@ -287,10 +291,7 @@ impl World {
                 continue;
             }
             for mut world in worlds.clone() {
-                if let Some(e) = world.ended.get_mut(&id) {
-                    e.answer = Answer::Result(died(&e.call));
-                    e.by = to;
-                }
+                world.arrived_as(id, died(&ended.call));
                 worlds.push(world);
             }
         }

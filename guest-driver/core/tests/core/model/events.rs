@@ -1,10 +1,13 @@
 //! What can happen in a history.
 
 use super::calls::How;
+use super::memory::{FRAME, LONGEST};
 use proptest::prelude::*;
 
 pub const VMS: u32 = 3;
 pub const NUMBERS: usize = 6;
+/// How long copies are: some of one frame, some of several.
+pub const BYTES: [usize; 3] = [1, FRAME + 1, LONGEST];
 
 /// Endpoints are named by their place among the numbers, VMs from 1.
 #[derive(Clone, Debug)]
@@ -24,11 +27,16 @@ pub enum Event {
     AwaitBind(usize, usize),
     AwaitUnbind(usize, usize),
     Shutdown(usize),
+    /// By whom, from whom, to whom; how long is one of a few.
+    Copy(usize, To, To, usize),
+    /// One piece of what shells do for copies.
+    Work(u32),
     Rights(usize, u8),
     Cancel(usize, bool),
     Abandon(usize),
     KillVm(u32),
-    Fate(u8),
+    /// Of a message's frame, or of one with data.
+    Fate(u8, bool),
     Release(usize),
     Step(u32),
     Retry,
@@ -80,11 +88,14 @@ pub fn event() -> impl Strategy<Value = Event> {
         1 => (ep.clone(), ep.clone()).prop_map(|(a, b)| Event::AwaitBind(a, b)),
         1 => (ep.clone(), ep.clone()).prop_map(|(a, b)| Event::AwaitUnbind(a, b)),
         1 => ep.clone().prop_map(Event::Shutdown),
+        6 => (ep.clone(), to(), to(), 0..BYTES.len())
+            .prop_map(|(r, s, d, n)| Event::Copy(r, s, d, n)),
+        12 => (1..=VMS).prop_map(Event::Work),
         1 => (ep, 0..4u8).prop_map(|(a, r)| Event::Rights(a, r)),
         3 => (any::<usize>(), any::<bool>()).prop_map(|(i, s)| Event::Cancel(i, s)),
         1 => any::<usize>().prop_map(Event::Abandon),
         1 => (1..=VMS).prop_map(Event::KillVm),
-        8 => (0..4u8).prop_map(Event::Fate),
+        8 => (0..4u8, any::<bool>()).prop_map(|(f, b)| Event::Fate(f, b)),
         3 => any::<usize>().prop_map(Event::Release),
         12 => (1..=VMS).prop_map(Event::Step),
         1 => Just(Event::Retry),

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::calls::{Caller, How};
-use super::events::{Event, NUMBERS, To, VMS, Which, event, number};
+use super::events::{BYTES, Event, NUMBERS, To, VMS, Which, event, number};
+use super::memory::{FRAME, Memories};
 use super::set::{MANY, Worlds};
 use super::world::{self, Answer, Id, Life, Vm, World};
 use crate::net::{Fate, Net};
@@ -42,6 +43,11 @@ pub struct History {
     pub bound: BTreeMap<i32, (u32, Life)>,
     pub generations: BTreeMap<Life, Addr>,
     pub asked: Vec<Asked>,
+    pub memories: Memories,
+    /// Copies, and how many VMs there had been when each began.
+    pub copies: BTreeMap<Id, Vm>,
+    /// Since the last rest somebody has left while its memory may have been touched.
+    pub left_in_the_middle: bool,
 }
 
 type Verdict = Result<(), TestCaseError>;
@@ -58,6 +64,9 @@ impl History {
             bound: BTreeMap::new(),
             generations: BTreeMap::new(),
             asked: Vec::new(),
+            memories: Memories::new(),
+            copies: BTreeMap::new(),
+            left_in_the_middle: false,
         };
         for vm in 1..=VMS {
             history.boot(vm);
@@ -73,6 +82,8 @@ impl History {
         self.next_vm += 1;
         let life = self.next_vm;
         self.vms.insert(vm, life);
+        self.net.core(vm).hold_copies();
+        self.memories.furnish(&mut self.net, vm);
         self.worlds.apply(|w| w.boot(life));
     }
 
@@ -128,9 +139,19 @@ impl History {
             Event::Cancel(i, signal) => self.cancel(i, if signal { EINTR } else { ETIMEDOUT }),
             Event::Abandon(i) => self.abandon(i),
             Event::KillVm(vm) => self.kill(vm)?,
-            Event::Fate(f) => {
-                let fates = [Fate::Deliver, Fate::Drop, Fate::Repeat, Fate::Hold];
-                self.net.fates.push_back(fates[usize::from(f)]);
+            Event::Copy(ep, src, dst, n) => self.copy(ep, [src, dst], BYTES[n]),
+            Event::Work(vm) => {
+                let now = self.net.now;
+                self.net.core(vm).copy_step(now);
+            }
+            Event::Fate(f, bulk) => {
+                let fate = [Fate::Deliver, Fate::Drop, Fate::Repeat, Fate::Hold][usize::from(f)];
+                let fates = &mut self.net;
+                if bulk {
+                    fates.bulk_fates.push_back(fate);
+                } else {
+                    fates.fates.push_back(fate);
+                }
             }
             Event::Release(i) => self.net.release(i),
             Event::Step(vm) => {
@@ -175,9 +196,30 @@ impl History {
         for ((vm, call), o) in std::mem::take(&mut self.net.outcomes) {
             if let Some(pending) = self.calls.remove(&(vm, call)) {
                 seen.insert(pending.id, self.ended(vm, &pending, &o));
+                self.check_copy(pending.id, o.result)?;
             }
         }
+        self.check_stillness()?;
         self.worlds.observe(&seen).map_err(TestCaseError::fail)
+    }
+
+    /// A copy that ended well has brought everything, unless that is lost with its VM.
+    fn check_copy(&mut self, id: Id, result: i32) -> Verdict {
+        let began = self.copies.remove(&id);
+        if result == 0 && began == Some(self.next_vm) {
+            let arrived = self.memories.arrived(&mut self.net, id);
+            prop_assert!(arrived, "copy {id} has not brought everything");
+        }
+        Ok(())
+    }
+
+    fn check_stillness(&mut self) -> Verdict {
+        if self.left_in_the_middle {
+            return Ok(());
+        }
+        let waiting = self.calls.iter().map(|((vm, _), p)| (*vm, p.ep)).collect();
+        let stays = self.memories.stays(&mut self.net, &waiting);
+        stays.map_err(TestCaseError::fail)
     }
 
     fn ended(&mut self, vm: u32, pending: &Pending, o: &Outcome) -> Answer {
@@ -222,10 +264,14 @@ impl History {
 impl History {
     /// Everything that is on its way arrives; then both sides agree on who still waits.
     fn rest(&mut self) -> Verdict {
-        self.net.settle();
+        self.net.settle_copies();
         self.net.pass(250_000_000);
-        self.net.settle();
+        self.net.settle_copies();
         self.look()?;
+        self.left_in_the_middle = false;
+        self.memories
+            .check(&mut self.net)
+            .map_err(TestCaseError::fail)?;
         self.worlds.rest().map_err(TestCaseError::fail)?;
         let waiting: Vec<Id> = self.calls.values().map(|p| p.id).collect();
         for (nr, (vm, _)) in &self.bound {
@@ -249,6 +295,7 @@ impl History {
     /// Everybody leaves; nothing is left over.
     fn finish(mut self) -> Verdict {
         self.net.fates.clear();
+        self.net.bulk_fates.clear();
         self.rest()?;
         while !self.calls.is_empty() {
             self.cancel(0, ETIMEDOUT);
@@ -270,6 +317,10 @@ impl History {
 }
 
 fn run(events: &[Event], limits: Limits, ring: usize, tight: bool) -> Verdict {
+    let limits = Limits {
+        bulk_payload: u32::try_from(FRAME).unwrap(),
+        ..limits
+    };
     let mut history = History::new(limits, ring, tight)?;
     for event in events {
         history.apply(event)?;

@@ -11,6 +11,7 @@ impl World {
         if let Some(ended) = self.ended.get(&id).copied() {
             return match ended.call.what {
                 What::Bind => vec![self.leave_bind(id, why)],
+                _ if ended.held => vec![self],
                 // Its answer is on its way, and is believed. If that is only that it may leave, it
                 // leaves for its latest reason.
                 _ => {
@@ -32,6 +33,7 @@ impl World {
         match call.what {
             What::Bind => vec![self.leave_bind(id, why)],
             What::Send | What::Sendrec => self.leave_send(id, call, why),
+            What::Copy => self.cancel_copy(id, why),
             _ => {
                 self.forget(id);
                 self.end_here(id, why);
@@ -44,7 +46,11 @@ impl World {
     pub fn abandon(self, id: Id) -> Vec<World> {
         let cancelled = self.cancelled.get(&id).map(|c| c.why);
         let ended = self.ended.get(&id).map(|e| e.why);
-        self.abandon_as(id, cancelled.or(ended).unwrap_or(EINTR))
+        let left = self.wants_to_leave(id);
+        let why = cancelled.or(ended).or(left).unwrap_or(EINTR);
+        let mut worlds = self.abandon_as(id, why);
+        worlds.iter_mut().for_each(|w| w.let_go(id));
+        worlds
     }
 
     /// All calls of this endpoint are ended from outside.
@@ -100,6 +106,10 @@ impl World {
                 })
                 .collect();
         }
+        worlds = worlds
+            .into_iter()
+            .flat_map(|w| w.copies_denied(ep, rights))
+            .collect();
         if code(What::Notify).is_some() {
             worlds = worlds
                 .into_iter()
@@ -126,13 +136,15 @@ impl World {
     }
 
     fn abandon_as(mut self, id: Id, why: i32) -> Vec<World> {
-        if let Some(ended) = self
-            .ended
-            .get_mut(&id)
-            .filter(|e| e.call.what != What::Bind)
-        {
-            ended.answer = Answer::Result(why);
-            ended.by = ended.call.vm;
+        let ended = self.ended.get(&id).filter(|e| e.call.what != What::Bind);
+        if let Some(ended) = ended {
+            if !ended.held {
+                self.arrived_as(id, why);
+            }
+            return vec![self];
+        }
+        if self.calls.get(&id).is_some_and(|c| c.what == What::Copy) {
+            self.end_here(id, why);
             return vec![self];
         }
         let far = self.calls.get(&id).copied();
@@ -164,11 +176,10 @@ impl World {
     /// The answer may not get through for so long that the caller leaves without it.
     fn out_of_reach(&self, id: Id, why: i32) -> Vec<World> {
         let mut world = self.clone();
-        let Some(ended) = world.ended.get_mut(&id).filter(|_| self.slow) else {
+        if !self.slow {
             return vec![];
-        };
-        ended.answer = Answer::Result(why);
-        ended.by = ended.call.vm;
+        }
+        world.arrived_as(id, why);
         vec![world]
     }
 

@@ -10,10 +10,13 @@
 
 mod acts;
 mod calls;
+mod carry;
+mod copies;
 mod deaths;
 mod events;
 mod history;
 mod leave;
+mod memory;
 mod moves;
 mod rendezvous;
 mod set;

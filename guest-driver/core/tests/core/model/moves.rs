@@ -17,6 +17,8 @@ impl World {
         out.extend(self.agree());
         out.extend(self.find_awaited());
         out.extend(self.look_for_leavers());
+        out.extend(self.copies_go_on());
+        out.extend(self.answer_lenders());
         for (&(vm, nr), flights) in &self.flights {
             let away = flights.iter().any(|f| f.away);
             for (i, f) in flights.iter().enumerate() {

@@ -43,7 +43,10 @@ impl Worlds {
             }
         }
         let is = |w: &World, (id, answer): (&Id, &Answer)| {
-            w.ended.get(id).is_some_and(|e| e.answer == *answer)
+            let is_free = |e: &Ended| !e.held && !w.lends(*id);
+            w.ended
+                .get(id)
+                .is_some_and(|e| e.answer == *answer && is_free(e))
         };
         let over = |w: &World| seen.iter().all(|one| is(w, one));
         self.0 = all
@@ -77,7 +80,7 @@ impl Worlds {
 fn allowed(world: &World, seen: &BTreeMap<Id, Answer>) -> bool {
     let is_seen = |id: &Id, ended: &Ended| seen.get(id) == Some(&ended.answer);
     let mut ended = world.ended.iter();
-    ended.all(|(id, e)| e.by != e.call.vm || is_seen(id, e))
+    ended.all(|(id, e)| e.by != e.call.vm || e.held || is_seen(id, e))
 }
 
 fn ended(mut world: World, seen: &BTreeMap<Id, Answer>) -> World {

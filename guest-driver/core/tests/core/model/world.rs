@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::copies::Copying;
 use dvs_core::errors::EINTR;
 
 /// Names a call of the history.
@@ -71,6 +72,7 @@ pub enum What {
     AwaitBind,
     AwaitUnbind,
     Privileges,
+    Copy,
 }
 
 /// A call under way.
@@ -79,6 +81,8 @@ pub struct Call {
     pub vm: Vm,
     pub ep: Addr,
     pub what: What,
+    /// Whom a message goes to, as far as the caller's VM knows.
+    pub to: i32,
     /// Nobody else can use the endpoint while it waits.
     pub sole: bool,
 }
@@ -207,6 +211,8 @@ pub struct Ended {
     pub call: Call,
     /// Why its caller wants to leave, should it not wait for the answer.
     pub why: i32,
+    /// It waits until nobody touches the caller's memory.
+    pub held: bool,
 }
 
 /// Who takes back a message, and for what reason.
@@ -223,6 +229,8 @@ pub struct World {
     pub bound: BTreeMap<i32, Endpoint>,
     /// Where each number has ever been bound: others may still believe it.
     pub hosted: BTreeSet<(i32, Vm)>,
+    /// Numbers that had a life before.
+    pub former: BTreeSet<i32>,
     /// Over, but the directory has not been told.
     pub leaving: BTreeMap<i32, Vm>,
     /// Was refused, and is given back all the same.
@@ -234,6 +242,7 @@ pub struct World {
     /// Who waits in which VM for this number to be bound.
     pub awaits: BTreeMap<Id, (Vm, i32)>,
     pub leavers: Vec<Leaver>,
+    pub copies: Vec<Copying>,
     pub calls: BTreeMap<Id, Call>,
     /// Over, but nobody has seen it.
     pub ended: BTreeMap<Id, Ended>,
@@ -266,8 +275,13 @@ impl World {
     }
 
     pub fn begin(&mut self, id: Id, vm: Vm, ep: Addr, what: What) {
-        let sole = false;
-        let call = Call { vm, ep, what, sole };
+        let call = Call {
+            vm,
+            ep,
+            what,
+            to: 0,
+            sole: false,
+        };
         self.calls.insert(id, call);
     }
 
@@ -281,8 +295,30 @@ impl World {
                 by,
                 call,
                 why,
+                held: false,
             };
             self.ended.insert(id, ended);
+            self.end_copy(id);
+            if by == call.vm {
+                self.arrived(id);
+            }
+        }
+    }
+
+    /// The answer has got to the caller's VM: as soon as nobody touches its memory, the call ends.
+    pub fn arrived(&mut self, id: Id) {
+        let held = self.stop_lending(id);
+        if let Some(ended) = self.ended.get_mut(&id) {
+            ended.by = ended.call.vm;
+            ended.held = held;
+        }
+    }
+
+    /// As [`World::arrived`], whatever was decided before.
+    pub fn arrived_as(&mut self, id: Id, result: i32) {
+        if let Some(ended) = self.ended.get_mut(&id) {
+            ended.answer = Answer::Result(result);
+            self.arrived(id);
         }
     }
 
@@ -325,6 +361,7 @@ impl World {
             && self.cancelled.is_empty()
             && self.redirects.is_empty()
             && self.setters.is_empty()
+            && self.copies.is_empty()
             && self.leavers.iter().all(|l| l.life.is_some())
             && self
                 .awaits
