@@ -1,7 +1,7 @@
 //! The calls of a history, each in the core and in the model.
 
 use super::calls::{Caller, How, Source};
-use super::events::{To, Which, number};
+use super::events::{NUMBERS, To, Which, number};
 use super::history::{History, Pending};
 use super::memory::FROM;
 use super::world::{self, Answer, Id};
@@ -219,6 +219,16 @@ impl History {
         self.began(vm, id, caller, nr);
         self.worlds
             .apply(|w| w.set_rights(caller, vm == 1, nr, rights));
+    }
+
+    /// Names those who have a call under way, or call just now, instead of just anybody.
+    pub(super) fn apt(&self, ep: usize, to: To) -> To {
+        let calls = |other: &usize| {
+            let mut calls = self.calls.values();
+            *other == ep || calls.any(|p| p.ep == number(*other))
+        };
+        let all: Vec<usize> = (0..NUMBERS).filter(calls).collect();
+        To(all[to.0 % all.len()], to.1)
     }
 
     pub(super) fn copy(&mut self, ep: usize, ends: [To; 2], bytes: usize) {

@@ -12,7 +12,7 @@ impl World {
                 out.extend(self.side_goes_on(i, which));
             }
             out.extend(self.pieces(i));
-            out.extend(self.conclude(i));
+            out.extend(self.conclusions(i));
         }
         out
     }
@@ -24,12 +24,6 @@ impl World {
         lenders
             .map(|(&id, _)| self.with(|w| w.arrived(id)))
             .collect()
-    }
-
-    fn with(&self, change: impl FnOnce(&mut World)) -> World {
-        let mut world = self.clone();
-        change(&mut world);
-        world
     }
 
     fn side_goes_on(&self, i: usize, which: usize) -> Vec<World> {
@@ -65,8 +59,8 @@ impl World {
         let mut out = match self.bound.get(&nr) {
             None if self.leaving.contains_key(&nr) => vec![],
             Some(e) if !fits(e) => failed(EENDPOINT),
-            Some(e) if e.vm != vm || e.owner == Owner::Process => found(e.vm, e.addr),
-            _ => failed(died(which)),
+            Some(e) => found(e.vm, e.addr),
+            None => failed(died(which)),
         };
         let doubtful = self.may_remember(vm, nr);
         if doubtful || (side.remembered && self.former.contains(&nr)) {
@@ -124,7 +118,7 @@ impl World {
     }
 
     /// The requester has heard of both sides: which of two failures first, depends.
-    fn conclude(&self, i: usize) -> Vec<World> {
+    fn conclusions(&self, i: usize) -> Vec<World> {
         let copying = &self.copies[i];
         if copying.id == NOBODY || !copying.sides.iter().all(Side::is_done) {
             return vec![];
@@ -139,18 +133,11 @@ impl World {
         let mut out = vec![];
         for (which, result) in failures {
             let mut world = self.clone();
-            let mut copying = world.copies.remove(i);
-            if result == ASTRAY && copying.again(which) {
-                world.copies.push(copying);
-                let last = world.copies.len() - 1;
-                out.extend(world.locate(last));
+            let astray = result == ASTRAY;
+            if astray && world.copies[i].again(which) {
+                out.extend(world.locate(i));
             } else {
-                let result = if result == ASTRAY {
-                    died(which)
-                } else {
-                    result
-                };
-                world.end_here(copying.id, result);
+                world.conclude(i, if astray { died(which) } else { result });
                 out.push(world);
             }
         }
@@ -162,7 +149,6 @@ impl World {
         for copying in self.copies.iter_mut().filter(|c| c.vm == vm) {
             copying.lose_requester();
         }
-        self.copies.retain(|c| c.id != NOBODY || c.matters());
         let mut worlds = vec![self];
         for (i, which) in worlds[0].far_sides() {
             let side = worlds[0].copies[i].sides[which];

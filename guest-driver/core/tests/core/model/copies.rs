@@ -104,6 +104,23 @@ impl Copying {
         }
     }
 
+    /// What is left of a copy until all others of the same moment are dealt with.
+    fn over() -> Copying {
+        let nobody = Addr { nr: 0, life: 0 };
+        let caller = Caller {
+            id: NOBODY,
+            vm: 0,
+            ep: None,
+        };
+        let mut over = Copying::new(caller, nobody, [nobody; 2]);
+        over.lose_requester();
+        over
+    }
+
+    pub fn is_over(&self) -> bool {
+        self.id == NOBODY && !self.matters()
+    }
+
     /// The whole copy is in the requester's VM.
     pub fn is_local(&self) -> bool {
         self.sides.iter().all(|s| s.vm == self.vm)
@@ -249,7 +266,6 @@ impl World {
         if !self.copies[i].sides.iter().all(found) {
             return vec![self];
         }
-        let id = self.copies[i].id;
         for side in &mut self.copies[i].sides {
             if let Stage::Found(addr) = side.stage {
                 side.stage = Stage::Asked(addr);
@@ -257,8 +273,7 @@ impl World {
         }
         let mut worlds = vec![self];
         for which in [DESTINATION, SOURCE] {
-            let here =
-                |w: &World| (w.copies.get(i)).is_some_and(|c| c.id == id && !c.is_far(which));
+            let here = |w: &World| !w.copies[i].is_far(which);
             let each = worlds.into_iter();
             worlds = each
                 .flat_map(|w| if here(&w) { w.open(i, which) } else { vec![w] })
@@ -268,21 +283,28 @@ impl World {
     }
 
     /// The side's own VM has been asked for it.
-    pub fn open(mut self, i: usize, which: usize) -> Vec<World> {
+    pub fn open(self, i: usize, which: usize) -> Vec<World> {
         let copying = &self.copies[i];
         let Stage::Asked(addr) = copying.sides[which].stage else {
             return vec![self];
         };
-        let target = self.bound.get(&addr.nr);
-        if target.is_none_or(|e| e.addr != addr || e.owner != Owner::Process) {
-            let result = if copying.is_far(which) {
-                ASTRAY
-            } else {
-                died(which)
-            };
-            self.fail(i, which, result);
-            return vec![self];
+        let target = self.bound.get(&addr.nr).filter(|e| e.addr == addr);
+        let owner = target.map_or(Owner::Nobody, |e| e.owner);
+        let mut out = vec![];
+        if owner != Owner::Process {
+            let far = copying.is_far(which);
+            let result = if far { ASTRAY } else { died(which) };
+            out.push(self.with(|w| w.fail(i, which, result)));
         }
+        if owner != Owner::Nobody {
+            out.extend(self.lend(i, which, addr));
+        }
+        out
+    }
+
+    /// The endpoint lends its memory if it waits.
+    fn lend(self, i: usize, which: usize, addr: Addr) -> Vec<World> {
+        let copying = &self.copies[i];
         let lenders = if addr == copying.requester && !copying.is_far(which) {
             let own = copying.id;
             vec![(self, Some(own))]
@@ -291,12 +313,15 @@ impl World {
             self.lenders(addr, requester)
         };
         let each = lenders.into_iter().map(|(mut world, call)| {
-            if let Some(call) = call {
-                let copying = &mut world.copies[i];
-                copying.sides[which].stage = Stage::Open(addr, call);
-                copying.joined = copying.sides.iter().all(Side::is_open);
-            } else {
-                world.fail(i, which, EPROCSTS);
+            let copying = &mut world.copies[i];
+            match call {
+                // The other side was over with the answer to its call.
+                _ if copying.sides[which].is_done() => {}
+                None => world.fail(i, which, EPROCSTS),
+                Some(call) => {
+                    copying.sides[which].stage = Stage::Open(addr, call);
+                    copying.joined = copying.sides.iter().all(Side::is_open);
+                }
             }
             world
         });
@@ -335,17 +360,19 @@ impl World {
         self.follow(i);
     }
 
+    pub fn conclude(&mut self, i: usize, result: i32) {
+        let copying = std::mem::replace(&mut self.copies[i], Copying::over());
+        self.end_here(copying.id, result);
+    }
+
     /// Within one VM the failure of a side is that of the other, and the end of both that of the
     /// copy.
     pub fn follow(&mut self, i: usize) {
         let copying = &mut self.copies[i];
-        if copying.id == NOBODY {
-            if !copying.matters() {
-                self.copies.remove(i);
-            }
-            return;
+        if copying.is_over() {
+            *copying = Copying::over();
         }
-        if !copying.is_local() {
+        if copying.id == NOBODY || !copying.is_local() {
             return;
         }
         let failure = copying.sides.iter().find_map(Side::failure);
@@ -355,8 +382,7 @@ impl World {
             }
         }
         if copying.sides.iter().all(Side::is_done) {
-            let id = self.copies.remove(i).id;
-            self.end_here(id, failure.unwrap_or(0));
+            self.conclude(i, failure.unwrap_or(0));
         }
     }
 }

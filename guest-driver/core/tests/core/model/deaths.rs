@@ -96,7 +96,8 @@ impl World {
         self.awaits.retain(|id, _| calls.contains_key(id));
         self.leavers.retain(|l| calls.contains_key(&l.id));
         self.redirects.retain(|r| calls.contains_key(&r.id));
-        let ended = self.ended.iter().filter(|(_, e)| own(&e.call) && !e.held);
+        let ended = self.ended.iter();
+        let ended = ended.filter(|(_, e)| own(&e.call) && e.by != e.call.vm);
         let ended: Vec<Id> = ended.map(|(&id, _)| id).collect();
         for id in ended {
             self.arrived_as(id, ENOTBIND);

@@ -27,8 +27,9 @@ pub enum Event {
     AwaitBind(usize, usize),
     AwaitUnbind(usize, usize),
     Shutdown(usize),
-    /// By whom, from whom, to whom; how long is one of a few.
-    Copy(usize, To, To, usize),
+    /// By whom, from whom and to whom, how long it is; between those who have a call under way, if
+    /// so wanted: most others do not wait.
+    Copy(usize, [To; 2], usize, bool),
     /// One piece of what shells do for copies.
     Work(u32),
     Rights(usize, u8),
@@ -88,8 +89,8 @@ pub fn event() -> impl Strategy<Value = Event> {
         1 => (ep.clone(), ep.clone()).prop_map(|(a, b)| Event::AwaitBind(a, b)),
         1 => (ep.clone(), ep.clone()).prop_map(|(a, b)| Event::AwaitUnbind(a, b)),
         1 => ep.clone().prop_map(Event::Shutdown),
-        6 => (ep.clone(), to(), to(), 0..BYTES.len())
-            .prop_map(|(r, s, d, n)| Event::Copy(r, s, d, n)),
+        6 => (ep.clone(), [to(), to()], 0..BYTES.len(), prop::bool::weighted(0.8))
+            .prop_map(|(r, ends, n, apt)| Event::Copy(r, ends, n, apt)),
         12 => (1..=VMS).prop_map(Event::Work),
         1 => (ep, 0..4u8).prop_map(|(a, r)| Event::Rights(a, r)),
         3 => (any::<usize>(), any::<bool>()).prop_map(|(i, s)| Event::Cancel(i, s)),

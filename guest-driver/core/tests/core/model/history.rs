@@ -139,7 +139,10 @@ impl History {
             Event::Cancel(i, signal) => self.cancel(i, if signal { EINTR } else { ETIMEDOUT }),
             Event::Abandon(i) => self.abandon(i),
             Event::KillVm(vm) => self.kill(vm)?,
-            Event::Copy(ep, src, dst, n) => self.copy(ep, [src, dst], BYTES[n]),
+            Event::Copy(ep, ends, n, apt) => {
+                let ends = ends.map(|to| if apt { self.apt(ep, to) } else { to });
+                self.copy(ep, ends, BYTES[n]);
+            }
             Event::Work(vm) => {
                 let now = self.net.now;
                 self.net.core(vm).copy_step(now);

@@ -84,6 +84,7 @@ fn allowed(world: &World, seen: &BTreeMap<Id, Answer>) -> bool {
 }
 
 fn ended(mut world: World, seen: &BTreeMap<Id, Answer>) -> World {
+    world.copies.retain(|c| !c.is_over());
     for (id, answer) in seen {
         world.ended.remove(id);
         if let Answer::Bound(addr) = answer

@@ -268,6 +268,13 @@ impl World {
         }
     }
 
+    /// As this one, but for a change.
+    pub fn with(&self, change: impl FnOnce(&mut World)) -> World {
+        let mut world = self.clone();
+        change(&mut world);
+        world
+    }
+
     /// The endpoint of that number, if it is in this VM and a process has it.
     pub fn local(&mut self, vm: Vm, nr: i32) -> Option<&mut Endpoint> {
         let found = self.bound.get_mut(&nr);
@@ -361,7 +368,7 @@ impl World {
             && self.cancelled.is_empty()
             && self.redirects.is_empty()
             && self.setters.is_empty()
-            && self.copies.is_empty()
+            && self.copies.iter().all(Copying::is_over)
             && self.leavers.iter().all(|l| l.life.is_some())
             && self
                 .awaits
