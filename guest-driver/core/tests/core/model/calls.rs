@@ -384,18 +384,3 @@ impl World {
         self
     }
 }
-
-impl Flight {
-    pub fn new(id: Id, from: Addr, cargo: Cargo) -> Flight {
-        Flight {
-            id,
-            from,
-            cargo,
-            want: 0,
-            body: 0,
-            nowait: false,
-            away: false,
-            lost: false,
-        }
-    }
-}

@@ -1,6 +1,6 @@
 //! What can happen to a copy at any moment by itself, and the loss of a VM that takes part in it.
 
-use super::copies::*;
+use super::copying::*;
 use super::world::*;
 use dvs_core::errors::*;
 

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::calls::{Caller, How};
-use super::events::{BYTES, Event, NUMBERS, To, VMS, Which, event, number};
+use super::calls::Caller;
+use super::events::{BYTES, Event, NUMBERS, To, VMS, Which, number};
 use super::memory::{FRAME, Memories};
 use super::set::{MANY, Worlds};
 use super::world::{self, Answer, Id, Life, Vm, World};
@@ -11,7 +11,6 @@ use crate::net::{Fate, Net};
 use dvs_core::errors::*;
 use dvs_core::{Addr, CallId, Kind, Limits, Outcome};
 use proptest::prelude::*;
-use proptest::test_runner::RngSeed;
 
 /// A request that was received.
 pub struct Asked {
@@ -319,7 +318,8 @@ impl History {
     }
 }
 
-fn run(events: &[Event], limits: Limits, ring: usize, tight: bool) -> Verdict {
+/// All of this happens, and then everybody leaves.
+pub fn run(events: &[Event], limits: Limits, ring: usize, tight: bool) -> Verdict {
     let limits = Limits {
         bulk_payload: u32::try_from(FRAME).unwrap(),
         ..limits
@@ -329,83 +329,4 @@ fn run(events: &[Event], limits: Limits, ring: usize, tight: bool) -> Verdict {
         history.apply(event)?;
     }
     history.finish()
-}
-
-/// Who wants to leave twice gets the later reason, also if the first wish was granted meanwhile.
-#[test]
-fn the_later_reason_to_leave_counts() {
-    let how = How {
-        nowait: false,
-        sole: false,
-    };
-    let to = |ep| To(ep, Which::Any);
-    let events = [
-        Event::Receive(0, None, false, false),
-        Event::Send(4, to(1), how),
-        Event::Rest,
-        Event::Cancel(1, true),
-        Event::KillVm(2),
-        Event::Step(3),
-        Event::Sendrec(4, to(0), how),
-        Event::Receive(1, None, false, false),
-        Event::Cancel(2, false),
-    ];
-    run(&events, Limits::default(), 64, false).unwrap();
-}
-
-/// Where a VM has said that an endpoint is not, the directory may have it for a moment longer: that
-/// is not remembered.
-#[test]
-fn the_location_of_a_dying_endpoint_is_not_remembered() {
-    let how = How {
-        nowait: false,
-        sole: false,
-    };
-    let to = |ep| To(ep, Which::Any);
-    let events = [
-        Event::Sendrec(5, to(1), how),
-        Event::Receive(1, None, false, false),
-        Event::Rest,
-        Event::Answer(0, false),
-        Event::Rest,
-        Event::Send(0, to(5), how),
-        Event::Unbind(5),
-        Event::Rest,
-        Event::AwaitUnbind(0, 5),
-        Event::Answer(0, false),
-    ];
-    run(&events, Limits::default(), 64, false).unwrap();
-}
-
-/// `DVS_CASES` histories, chosen by `DVS_SEED` (decimal), which is told if one fails.
-fn config() -> ProptestConfig {
-    let variable = |name| std::env::var(name).ok().and_then(|v| v.parse().ok());
-    let by_clock = || {
-        let clock = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-        clock.map_or(0, |d| d.as_secs() ^ u64::from(d.subsec_nanos()) << 20)
-    };
-    let seed = variable("DVS_SEED").unwrap_or_else(by_clock);
-    println!("DVS_SEED={seed}");
-    ProptestConfig {
-        cases: variable("DVS_CASES").map_or(100, |n| u32::try_from(n).unwrap_or(u32::MAX)),
-        max_shrink_iters: 4000,
-        rng_seed: RngSeed::Fixed(seed),
-        failure_persistence: None,
-        ..ProptestConfig::default()
-    }
-}
-
-proptest! {
-    #![proptest_config(config())]
-
-    #[test]
-    fn the_core_does_what_the_model_allows(events in prop::collection::vec(event(), 1..120)) {
-        run(&events, Limits::default(), 64, false)?;
-    }
-
-    #[test]
-    fn also_with_the_smallest_pools(events in prop::collection::vec(event(), 1..120)) {
-        let limits = Limits { credits: 8, window: 32, destinations: 8, ..Limits::default() };
-        run(&events, limits, 2, true)?;
-    }
 }

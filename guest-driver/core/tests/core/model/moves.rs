@@ -253,3 +253,18 @@ impl World {
         out
     }
 }
+
+impl Flight {
+    pub fn new(id: Id, from: Addr, cargo: Cargo) -> Flight {
+        Flight {
+            id,
+            from,
+            cargo,
+            want: 0,
+            body: 0,
+            nowait: false,
+            away: false,
+            lost: false,
+        }
+    }
+}

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::copies::Copying;
+use super::copying::Copying;
 use dvs_core::errors::EINTR;
 
 /// Names a call of the history.

@@ -1,0 +1,87 @@
+//! Histories that once were wrong, and random ones.
+
+use super::calls::How;
+use super::events::{Event, To, Which, event};
+use super::history::run;
+use dvs_core::Limits;
+use proptest::prelude::*;
+use proptest::test_runner::RngSeed;
+
+/// Who wants to leave twice gets the later reason, also if the first wish was granted meanwhile.
+#[test]
+fn the_later_reason_to_leave_counts() {
+    let how = How {
+        nowait: false,
+        sole: false,
+    };
+    let to = |ep| To(ep, Which::Any);
+    let events = [
+        Event::Receive(0, None, false, false),
+        Event::Send(4, to(1), how),
+        Event::Rest,
+        Event::Cancel(1, true),
+        Event::KillVm(2),
+        Event::Step(3),
+        Event::Sendrec(4, to(0), how),
+        Event::Receive(1, None, false, false),
+        Event::Cancel(2, false),
+    ];
+    run(&events, Limits::default(), 64, false).unwrap();
+}
+
+/// Where a VM has said that an endpoint is not, the directory may have it for a moment longer: that
+/// is not remembered.
+#[test]
+fn the_location_of_a_dying_endpoint_is_not_remembered() {
+    let how = How {
+        nowait: false,
+        sole: false,
+    };
+    let to = |ep| To(ep, Which::Any);
+    let events = [
+        Event::Sendrec(5, to(1), how),
+        Event::Receive(1, None, false, false),
+        Event::Rest,
+        Event::Answer(0, false),
+        Event::Rest,
+        Event::Send(0, to(5), how),
+        Event::Unbind(5),
+        Event::Rest,
+        Event::AwaitUnbind(0, 5),
+        Event::Answer(0, false),
+    ];
+    run(&events, Limits::default(), 64, false).unwrap();
+}
+
+/// `DVS_CASES` histories, chosen by `DVS_SEED` (decimal), which is told if one fails.
+fn config() -> ProptestConfig {
+    let variable = |name| std::env::var(name).ok().and_then(|v| v.parse().ok());
+    let by_clock = || {
+        let clock = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+        clock.map_or(0, |d| d.as_secs() ^ u64::from(d.subsec_nanos()) << 20)
+    };
+    let seed = variable("DVS_SEED").unwrap_or_else(by_clock);
+    println!("DVS_SEED={seed}");
+    ProptestConfig {
+        cases: variable("DVS_CASES").map_or(100, |n| u32::try_from(n).unwrap_or(u32::MAX)),
+        max_shrink_iters: 4000,
+        rng_seed: RngSeed::Fixed(seed),
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    }
+}
+
+proptest! {
+    #![proptest_config(config())]
+
+    #[test]
+    fn the_core_does_what_the_model_allows(events in prop::collection::vec(event(), 1..120)) {
+        run(&events, Limits::default(), 64, false)?;
+    }
+
+    #[test]
+    fn also_with_the_smallest_pools(events in prop::collection::vec(event(), 1..120)) {
+        let limits = Limits { credits: 8, window: 32, destinations: 8, ..Limits::default() };
+        run(&events, limits, 2, true)?;
+    }
+}
