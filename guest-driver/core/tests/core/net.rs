@@ -294,32 +294,29 @@ impl Net {
 
     /// Lets everything happen that needs no time; RETRY follows each loss.
     pub fn settle(&mut self) {
+        self.until_quiet(Net::step);
+    }
+
+    /// As [`Net::settle`], also with what the shells do for copies.
+    pub fn settle_copies(&mut self) {
+        self.until_quiet(|net, vm| {
+            let now = net.now;
+            net.step(vm) | net.core(vm).copy_step(now)
+        });
+    }
+
+    fn until_quiet(&mut self, step: impl Fn(&mut Net, u32) -> bool) {
         for _ in 0..100_000 {
             let vms: Vec<u32> = self.cores.keys().copied().collect();
             let mut busy = false;
             for vm in vms {
-                busy |= self.step(vm);
+                busy |= step(self, vm);
             }
             if !busy && !self.say_retry() {
                 return;
             }
         }
         panic!("the cores never come to rest");
-    }
-
-    /// As [`Net::settle`], also with what the shells do for copies.
-    pub fn settle_copies(&mut self) {
-        let mut busy = true;
-        while busy {
-            self.settle();
-            let now = self.now;
-            busy = false;
-            for core in self.cores.values_mut() {
-                while core.copy_step(now) {
-                    busy = true;
-                }
-            }
-        }
     }
 
     fn say_retry(&mut self) -> bool {

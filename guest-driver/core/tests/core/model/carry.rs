@@ -62,12 +62,12 @@ impl World {
             Some(e) => found(e.vm, e.addr),
             None => failed(died(which)),
         };
+        if self.has_another(nr, side.want.life) {
+            out.extend(failed(EENDPOINT));
+        }
         let doubtful = self.may_remember(vm, nr);
         if doubtful || (side.remembered && self.former.contains(&nr)) {
             out.extend(found(0, Addr { nr, life: 0 }));
-        }
-        if doubtful && side.want.life != 0 {
-            out.extend(failed(EENDPOINT));
         }
         out
     }

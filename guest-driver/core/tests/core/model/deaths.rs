@@ -120,16 +120,16 @@ impl World {
             .collect()
     }
 
-    fn fail_receiver(&mut self, id: Id, vm: Vm) {
+    pub fn fail_receiver(&mut self, id: Id, vm: Vm, result: i32) {
         for e in self.bound.values_mut() {
             e.receivers.retain(|r| r.id != id);
         }
-        self.end(id, Answer::Result(ESRCDIED), vm);
+        self.end(id, Answer::Result(result), vm);
     }
 
     fn fail_receivers(&mut self, addr: Addr, vm: Vm) {
         for r in self.waiting_for(addr, vm) {
-            self.fail_receiver(r.id, vm);
+            self.fail_receiver(r.id, vm, ESRCDIED);
         }
     }
 
@@ -146,7 +146,7 @@ impl World {
                     all.filter(|o| o.id == r.id).for_each(|o| o.looking = true);
                     next.push(again);
                 }
-                world.fail_receiver(r.id, vm);
+                world.fail_receiver(r.id, vm, ESRCDIED);
                 next.push(world);
             }
             worlds = next;

@@ -121,7 +121,7 @@ impl World {
     fn looks(&self) -> Vec<World> {
         let mut out = vec![];
         for e in self.bound.values() {
-            for (i, r) in e.receivers.iter().enumerate().filter(|(_, r)| r.looking) {
+            for r in e.receivers.iter().filter(|r| r.looking) {
                 let From::Only(want) = r.from else { continue };
                 let target = self.bound.get(&want.nr);
                 let result = match target {
@@ -130,12 +130,11 @@ impl World {
                     Some(_) => None,
                 };
                 if target.is_none_or(|t| t.owner != Owner::Process) || result.is_some() {
-                    let mut world = self.clone();
-                    if let Some(e) = world.bound.get_mut(&e.addr.nr) {
-                        e.receivers.remove(i);
-                    }
-                    world.end_here(r.id, result.unwrap_or(ESRCDIED));
-                    out.push(world);
+                    let result = result.unwrap_or(ESRCDIED);
+                    out.push(self.with(|w| w.fail_receiver(r.id, e.vm, result)));
+                }
+                if self.has_another(want.nr, want.life) {
+                    out.push(self.with(|w| w.fail_receiver(r.id, e.vm, EENDPOINT)));
                 }
                 if result.is_none() {
                     let mut world = self.clone();
@@ -186,6 +185,11 @@ impl World {
         }
     }
 
+    /// The directory may have a life of that number that is over, and not the wanted one.
+    pub fn has_another(&self, nr: i32, want: Life) -> bool {
+        want != 0 && self.leaving.contains_key(&nr)
+    }
+
     /// The ways in which a flight can fail, `found` being its result where it finds the endpoint.
     fn failures(&self, vm: Vm, nr: i32, f: &Flight, found: Option<i32>) -> Vec<World> {
         let target = self.bound.get(&nr);
@@ -194,6 +198,9 @@ impl World {
             None => results.push(EDSTDIED),
             Some(e) if ![0, e.addr.life].contains(&f.want) => results.push(EENDPOINT),
             Some(_) => results.extend(found),
+        }
+        if self.has_another(nr, f.want) {
+            results.push(EENDPOINT);
         }
         if f.away || target.is_some_and(|e| e.owner != Owner::Process) {
             results.push(EDSTDIED);
