@@ -53,6 +53,48 @@ fn the_location_of_a_dying_endpoint_is_not_remembered() {
     run(&events, Limits::default(), 64, false).unwrap();
 }
 
+/// Nor is it after an answer to one who wanted to leave: a notification would get lost.
+#[test]
+fn where_an_endpoint_was_not_it_is_not_remembered() {
+    let how = How {
+        nowait: false,
+        sole: false,
+    };
+    let to = |ep| To(ep, Which::Any);
+    let events = [
+        Event::Unbind(3),
+        Event::Send(0, to(3), how),
+        Event::Step(1),
+        Event::Cancel(0, false),
+        Event::Rest,
+        Event::Notify(0, to(3), 0),
+    ];
+    run(&events, Limits::default(), 64, false).unwrap();
+}
+
+/// A copy that looks in vain for an endpoint which is just over leaves those alone who wait for its
+/// end.
+#[test]
+fn a_copy_does_not_hide_the_death_of_its_destination() {
+    let to = |ep| To(ep, Which::Any);
+    let events = [
+        Event::Unbind(3),
+        Event::Copy(0, [to(0), to(3)], 0, false),
+        Event::Step(1),
+        Event::Step(1),
+        Event::Step(2),
+        Event::Step(1),
+        Event::Step(1),
+        Event::Step(2),
+        Event::Step(1),
+        Event::Receive(0, Some(to(3)), false, false),
+        Event::Step(1),
+        Event::Step(2),
+        Event::Rest,
+    ];
+    run(&events, Limits::default(), 64, false).unwrap();
+}
+
 /// `DVS_CASES` histories, chosen by `DVS_SEED` (decimal), which is told if one fails.
 fn config() -> ProptestConfig {
     let variable = |name| std::env::var(name).ok().and_then(|v| v.parse().ok());
