@@ -6,3 +6,5 @@ mod leaving;
 mod many;
 mod placements;
 mod trio;
+
+pub use trio::pattern;

@@ -95,14 +95,11 @@ fn a_copy_does_not_hide_the_death_of_its_destination() {
     run(&events, Limits::default(), 64, false).unwrap();
 }
 
-/// `DVS_CASES` histories, chosen by `DVS_SEED` (decimal), which is told if one fails.
+/// `DVS_CASES` histories, chosen by `DVS_SEED` (decimal): the same ones each time, unless others are
+/// asked for.
 fn config() -> ProptestConfig {
     let variable = |name| std::env::var(name).ok().and_then(|v| v.parse().ok());
-    let by_clock = || {
-        let clock = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-        clock.map_or(0, |d| d.as_secs() ^ u64::from(d.subsec_nanos()) << 20)
-    };
-    let seed = variable("DVS_SEED").unwrap_or_else(by_clock);
+    let seed = variable("DVS_SEED").unwrap_or(1);
     println!("DVS_SEED={seed}");
     ProptestConfig {
         cases: variable("DVS_CASES").map_or(100, |n| u32::try_from(n).unwrap_or(u32::MAX)),
