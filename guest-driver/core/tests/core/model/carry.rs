@@ -144,13 +144,40 @@ impl World {
         out
     }
 
+    /// A requester that is over and a side itself may hear of the side's end before that of its
+    /// calls: if it has heard of the other one, or need not wait for that.
+    pub fn hear_of_own_sides(self, requester: Addr) -> Vec<World> {
+        let mut worlds = vec![self];
+        for (i, which) in worlds[0].all_sides() {
+            let copying = &worlds[0].copies[i];
+            let own = copying.id != NOBODY && copying.requester == requester;
+            let (side, other) = (copying.sides[which], copying.sides[1 - which]);
+            let waits = other.is_open() && !worlds[0].slow;
+            let Some(result) = side
+                .failure()
+                .filter(|_| own && side.want.nr == requester.nr)
+            else {
+                continue;
+            };
+            if !waits {
+                let heard = worlds.clone().into_iter().map(|mut w| {
+                    w.give_up(i, |c, which| c.is_far(which).then_some(result));
+                    w.conclude(i, result);
+                    w
+                });
+                worlds = heard.chain(worlds).collect();
+            }
+        }
+        worlds
+    }
+
     /// What was there is lost, even the news that all went well.
     pub fn lose_sides(mut self, vm: Vm) -> Vec<World> {
         for copying in self.copies.iter_mut().filter(|c| c.vm == vm) {
             copying.lose_requester();
         }
         let mut worlds = vec![self];
-        for (i, which) in worlds[0].far_sides() {
+        for (i, which) in worlds[0].all_sides() {
             let side = worlds[0].copies[i].sides[which];
             let astray = side.vm == 0 && matches!(side.stage, Stage::Found(_) | Stage::Asked(_));
             if side.vm != vm && !astray {
@@ -171,7 +198,7 @@ impl World {
         worlds
     }
 
-    fn far_sides(&self) -> Vec<(usize, usize)> {
+    fn all_sides(&self) -> Vec<(usize, usize)> {
         let all = 0..self.copies.len();
         all.flat_map(|i| [(i, SOURCE), (i, DESTINATION)]).collect()
     }
@@ -190,7 +217,7 @@ impl World {
             Some(if c.why == 0 { denied } else { c.why })
         };
         let mut worlds = vec![self];
-        for (i, which) in worlds[0].far_sides() {
+        for (i, which) in worlds[0].all_sides() {
             let copying = &worlds[0].copies[i];
             let own = copying.id != NOBODY && copying.requester == ep && copying.is_far(which);
             if !own || code(copying, which).is_none() {

@@ -10,11 +10,16 @@ impl World {
         let Some(e) = self.bound.get(&addr.nr).filter(|e| fits(e)).cloned() else {
             return vec![self];
         };
-        let vm = e.vm;
         self.bound.remove(&addr.nr);
         self.former.insert(addr.nr);
-        self.leaving.insert(addr.nr, vm);
+        self.leaving.insert(addr.nr, e.vm);
         self.end_sides_of(addr);
+        let each = self.hear_of_own_sides(addr).into_iter();
+        each.map(|w| w.end_endpoint(&e)).collect()
+    }
+
+    fn end_endpoint(mut self, e: &Endpoint) -> World {
+        let Endpoint { addr, vm, .. } = *e;
         self.end_calls_of(addr, vm);
         for m in &e.queue {
             self.end(m.id, Answer::Result(EDSTDIED), vm);
@@ -42,7 +47,7 @@ impl World {
             flights.retain(|f| f.from != addr || !here(nr));
         }
         self.sweep();
-        vec![self]
+        self
     }
 
     fn end_setters(&mut self, addr: Addr, vm: Vm) {

@@ -95,6 +95,24 @@ fn a_copy_does_not_hide_the_death_of_its_destination() {
     run(&events, Limits::default(), 64, false).unwrap();
 }
 
+/// A requester whose own memory is a side may be told of that side's end, not that it is not bound.
+#[test]
+fn a_requester_may_die_as_a_side() {
+    let to = |ep| To(ep, Which::Any);
+    let how = How {
+        nowait: false,
+        sole: false,
+    };
+    let events = [
+        Event::Send(0, to(3), how),
+        Event::Rest,
+        Event::Copy(1, [to(3), to(1)], 0, false),
+        Event::Silence,
+        Event::Unbind(1),
+    ];
+    run(&events, Limits::default(), 64, false).unwrap();
+}
+
 /// `DVS_CASES` histories, chosen by `DVS_SEED` (decimal): the same ones each time, unless others are
 /// asked for.
 fn config() -> ProptestConfig {
