@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::net::{Fate, Net};
+use crate::net::Net;
 use dvs_core::errors::*;
 use dvs_core::{ANY, Addr, CallId, Kind, Limits, NOWAIT, Outcome};
 use proptest::prelude::*;
@@ -149,10 +149,7 @@ impl History {
             }
             Event::Rebind(ep) => self.rebind(ep),
             Event::KillVm(vm) => self.kill(vm),
-            Event::Fate(f) => {
-                let fate = [Fate::Deliver, Fate::Drop, Fate::Repeat, Fate::Hold][usize::from(f)];
-                self.net.fates.push_back(fate);
-            }
+            Event::Fate(fate) => self.net.destine(fate, false),
             Event::Release(i) => self.net.release(i),
             Event::Step(vm) => {
                 self.net.step(vm);

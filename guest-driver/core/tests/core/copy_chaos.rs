@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::net::{Fate, Net};
+use crate::net::Net;
 use dvs_core::errors::*;
 use dvs_core::{ANY, Addr, CallId, CopyEnd, CopyRequest, Limits, READ, WRITE};
 use proptest::prelude::*;
@@ -148,15 +148,7 @@ impl History {
                 self.furnish(ep);
             }
             Event::KillVm(vm) => self.kill(vm),
-            Event::Fate(f, bulk) => {
-                let fate = [Fate::Deliver, Fate::Drop, Fate::Repeat, Fate::Hold][usize::from(f)];
-                let fates = &mut self.net;
-                if bulk {
-                    fates.bulk_fates.push_back(fate);
-                } else {
-                    fates.fates.push_back(fate);
-                }
-            }
+            Event::Fate(fate, bulk) => self.net.destine(fate, bulk),
             Event::Release(i) => self.net.release(i),
             Event::Work(vm) => {
                 self.net.core(vm).copy_step(now);

@@ -13,6 +13,7 @@ mod copy;
 mod copy_chaos;
 mod copy_hostile;
 mod cycle;
+mod fate;
 mod hostile;
 mod ipc;
 mod liar;

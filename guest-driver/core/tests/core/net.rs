@@ -3,23 +3,12 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use crate::bench::{Frame, kind};
+pub use crate::fate::Fate;
 use dvs_core::errors::*;
 use dvs_core::{
     ADMIN, Addr, CallId, ControlRequest, CopyRequest, Core, EndpointState, Identity, Limits,
     Outcome, Privileges,
 };
-
-/// What the fabric does with the next frame.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fate {
-    Deliver,
-    /// Lost; RETRY is said later.
-    Drop,
-    /// Arrives twice.
-    Repeat,
-    /// Held back: RETRY is said as for a loss, the frame arrives some time later.
-    Hold,
-}
 
 pub struct Net {
     pub cores: BTreeMap<u32, Core>,

@@ -7,76 +7,74 @@ use dvs_core::Limits;
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
 
+const PLAIN: How = How {
+    nowait: false,
+    sole: false,
+};
+
+/// Whichever life has the number.
+fn to(ep: usize) -> To {
+    To(ep, Which::Any)
+}
+
+fn play(events: &[Event]) {
+    run(events, Limits::default(), 64, false).unwrap();
+}
+
 /// Who wants to leave twice gets the later reason, also if the first wish was granted meanwhile.
 #[test]
 fn the_later_reason_to_leave_counts() {
-    let how = How {
-        nowait: false,
-        sole: false,
-    };
-    let to = |ep| To(ep, Which::Any);
     let events = [
         Event::Receive(0, None, false, false),
-        Event::Send(4, to(1), how),
+        Event::Send(4, to(1), PLAIN),
         Event::Rest,
         Event::Cancel(1, true),
         Event::KillVm(2),
         Event::Step(3),
-        Event::Sendrec(4, to(0), how),
+        Event::Sendrec(4, to(0), PLAIN),
         Event::Receive(1, None, false, false),
         Event::Cancel(2, false),
     ];
-    run(&events, Limits::default(), 64, false).unwrap();
+    play(&events);
 }
 
 /// Where a VM has said that an endpoint is not, the directory may have it for a moment longer: that
 /// is not remembered.
 #[test]
 fn the_location_of_a_dying_endpoint_is_not_remembered() {
-    let how = How {
-        nowait: false,
-        sole: false,
-    };
-    let to = |ep| To(ep, Which::Any);
     let events = [
-        Event::Sendrec(5, to(1), how),
+        Event::Sendrec(5, to(1), PLAIN),
         Event::Receive(1, None, false, false),
         Event::Rest,
         Event::Answer(0, false),
         Event::Rest,
-        Event::Send(0, to(5), how),
+        Event::Send(0, to(5), PLAIN),
         Event::Unbind(5),
         Event::Rest,
         Event::AwaitUnbind(0, 5),
         Event::Answer(0, false),
     ];
-    run(&events, Limits::default(), 64, false).unwrap();
+    play(&events);
 }
 
 /// Nor is it after an answer to one who wanted to leave: a notification would get lost.
 #[test]
 fn where_an_endpoint_was_not_it_is_not_remembered() {
-    let how = How {
-        nowait: false,
-        sole: false,
-    };
-    let to = |ep| To(ep, Which::Any);
     let events = [
         Event::Unbind(3),
-        Event::Send(0, to(3), how),
+        Event::Send(0, to(3), PLAIN),
         Event::Step(1),
         Event::Cancel(0, false),
         Event::Rest,
         Event::Notify(0, to(3), 0),
     ];
-    run(&events, Limits::default(), 64, false).unwrap();
+    play(&events);
 }
 
 /// A copy that looks in vain for an endpoint which is just over leaves those alone who wait for its
 /// end.
 #[test]
 fn a_copy_does_not_hide_the_death_of_its_destination() {
-    let to = |ep| To(ep, Which::Any);
     let events = [
         Event::Unbind(3),
         Event::Copy(0, [to(0), to(3)], 0, false),
@@ -92,25 +90,20 @@ fn a_copy_does_not_hide_the_death_of_its_destination() {
         Event::Step(2),
         Event::Rest,
     ];
-    run(&events, Limits::default(), 64, false).unwrap();
+    play(&events);
 }
 
 /// A requester whose own memory is a side may be told of that side's end, not that it is not bound.
 #[test]
 fn a_requester_may_die_as_a_side() {
-    let to = |ep| To(ep, Which::Any);
-    let how = How {
-        nowait: false,
-        sole: false,
-    };
     let events = [
-        Event::Send(0, to(3), how),
+        Event::Send(0, to(3), PLAIN),
         Event::Rest,
         Event::Copy(1, [to(3), to(1)], 0, false),
         Event::Silence,
         Event::Unbind(1),
     ];
-    run(&events, Limits::default(), 64, false).unwrap();
+    play(&events);
 }
 
 /// `DVS_CASES` histories, chosen by `DVS_SEED` (decimal): the same ones each time, unless others are

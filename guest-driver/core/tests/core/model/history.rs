@@ -7,7 +7,7 @@ use super::events::{BYTES, Event, NUMBERS, To, VMS, Which, number};
 use super::memory::{FRAME, Memories};
 use super::set::{MANY, Worlds};
 use super::world::{self, Answer, Id, Life, Vm, World};
-use crate::net::{Fate, Net};
+use crate::net::Net;
 use dvs_core::errors::*;
 use dvs_core::{Addr, CallId, Kind, Limits, Outcome};
 use proptest::prelude::*;
@@ -146,15 +146,7 @@ impl History {
                 let now = self.net.now;
                 self.net.core(vm).copy_step(now);
             }
-            Event::Fate(f, bulk) => {
-                let fate = [Fate::Deliver, Fate::Drop, Fate::Repeat, Fate::Hold][usize::from(f)];
-                let fates = &mut self.net;
-                if bulk {
-                    fates.bulk_fates.push_back(fate);
-                } else {
-                    fates.fates.push_back(fate);
-                }
-            }
+            Event::Fate(fate, bulk) => self.net.destine(fate, bulk),
             Event::Release(i) => self.net.release(i),
             Event::Step(vm) => {
                 self.net.step(vm);
