@@ -3,7 +3,8 @@
 use crate::directory::journal::{Change, FORMAT, FORMAT_OLDEST, Journal};
 use crate::directory::state::{State, Vm};
 use crate::directory::{
-    Answer, Directory, DirectoryError, Endpoint, Owner, Request, RequestId, VmRecord,
+    Answer, Directory, DirectoryError, Endpoint, Found, Interest, Lives, Location, News, NodeId,
+    Owner, Request, RequestId, VmRecord,
 };
 use crate::privileges::Privileges;
 use crate::vm::{DcAttributes, VmAttributes};
@@ -12,7 +13,10 @@ use std::path::Path;
 
 pub use crate::directory::journal::StateFileError;
 
-/// The directory of a single host. Answers are there at once.
+/// The epoch of every life: nothing moves.
+const EPOCH: u32 = 1;
+
+/// The directory of a single host. Answers are there at once, and nothing happens unasked.
 #[derive(Debug, Default)]
 pub struct Local {
     state: State,
@@ -126,14 +130,15 @@ impl Local {
         Ok(())
     }
 
-    fn begin(&mut self, vm: u32) -> Result<u32, DirectoryError> {
+    fn begin(&mut self, vm: u32) -> Result<Location, DirectoryError> {
         let record = self.state.vms.get(&vm).ok_or(DirectoryError::NoVm(vm))?;
+        let dcid = record.attributes.dcid;
         if let Some(incarnation) = record.incarnation {
             self.end(Owner { vm, incarnation })?;
         }
         let incarnation = next(self.state.incarnation, "life of a VM")?;
         self.change(Change::Begin(Owner { vm, incarnation }))?;
-        Ok(incarnation)
+        Ok(here(incarnation, dcid))
     }
 
     fn driving(&mut self, owner: Owner) -> Result<(), DirectoryError> {
@@ -211,9 +216,22 @@ impl Local {
         Ok(generation)
     }
 
-    fn lookup(&self, endpoint: Endpoint) -> Option<(Owner, u32)> {
+    fn lookup(&self, endpoint: Endpoint) -> Option<Found> {
         let binding = self.state.endpoints.get(&endpoint)?;
-        Some((binding.owner, binding.generation))
+        Some(Found {
+            vm: binding.owner.vm,
+            generation: binding.generation,
+            location: here(binding.owner.incarnation, endpoint.dcid),
+        })
+    }
+
+    fn locate(&self, vm: u32) -> Lives {
+        let vm = self.state.vms.get(&vm);
+        let life = |vm: &Vm| Some(here(vm.incarnation?, vm.attributes.dcid));
+        Lives {
+            last: self.state.incarnation,
+            current: vm.and_then(life),
+        }
     }
 }
 
@@ -222,7 +240,7 @@ impl Directory for Local {
         let record = |vm: &Vm| VmRecord {
             attributes: vm.attributes.clone(),
             dc: vm.dc.clone(),
-            incarnation: vm.incarnation,
+            life: vm.incarnation.map(|it| here(it, vm.attributes.dcid)),
             driving: vm.driving,
             endpoints: self.state.endpoints_of(vm.attributes.vm),
         };
@@ -252,13 +270,32 @@ impl Directory for Local {
                 generation,
                 privileges,
             } => Answer::Privileged(self.privilege(endpoint, owner, generation, privileges)),
-            Request::Lookup { endpoint } => Answer::Found(self.lookup(endpoint)),
+            Request::Lookup { endpoint } | Request::Await { endpoint } => {
+                Answer::Found(self.lookup(endpoint))
+            }
+            Request::Locate { vm } => Answer::Located(self.locate(vm)),
         };
         self.answers.push_back((id, answer));
     }
 
     fn next_answer(&mut self) -> Option<(RequestId, Answer)> {
         self.answers.pop_front()
+    }
+
+    fn unwatch(&mut self, _interest: Interest) {}
+
+    fn next_news(&mut self) -> Option<News> {
+        None
+    }
+}
+
+/// All lives are here; which number this node has is nobody's business.
+fn here(incarnation: u32, dcid: u32) -> Location {
+    Location {
+        incarnation,
+        node: NodeId::default(),
+        epoch: EPOCH,
+        dcid,
     }
 }
 

@@ -16,7 +16,10 @@ fn join(directory: &mut Local, vm: u32, dcid: u32) {
 
 fn begin(directory: &mut Local, vm: u32) -> Owner {
     match ask(directory, Request::Begin { vm }) {
-        Answer::Begun(Ok(incarnation)) => Owner { vm, incarnation },
+        Answer::Begun(Ok(life)) => Owner {
+            vm,
+            incarnation: life.incarnation,
+        },
         other => panic!("{other:?}"),
     }
 }
@@ -67,7 +70,7 @@ fn administrator(vm: u32) -> VmAttributes {
 fn found(directory: &mut Local, number: i32) -> Option<(Owner, u32)> {
     let endpoint = endpoint(number);
     match ask(directory, Request::Lookup { endpoint }) {
-        Answer::Found(found) => found,
+        Answer::Found(found) => found.map(|it| (it.owner(), it.generation)),
         other => panic!("{other:?}"),
     }
 }
@@ -162,7 +165,10 @@ fn what_was_there_is_there_again() {
     let generation = bind(&mut directory, owner, 5).unwrap();
     assert_eq!(privilege(&mut directory, owner, 0), Ok(generation));
     let records = directory.records();
-    assert_eq!(records[0].incarnation, Some(owner.incarnation));
+    assert_eq!(
+        records[0].life.map(|it| it.incarnation),
+        Some(owner.incarnation)
+    );
     assert!(records[0].driving && !records[1].driving);
     let bound = records[0].endpoints[0];
     assert_eq!(
@@ -180,12 +186,7 @@ fn what_was_there_is_there_again() {
     // After a boot of the host nobody lives, but numbers do not come again.
     let mut directory = open(&files, "another boot");
     assert_eq!(directory.records().len(), 2);
-    assert!(
-        directory
-            .records()
-            .iter()
-            .all(|it| it.incarnation.is_none())
-    );
+    assert!(directory.records().iter().all(|it| it.life.is_none()));
     assert_eq!(found(&mut directory, 5), None);
     let later = begin(&mut directory, 1);
     assert!(later.incarnation > owner.incarnation);
@@ -275,10 +276,10 @@ fn half_a_line_at_the_end_was_never_answered() {
     let mut file = fs::OpenOptions::new().append(true).open(&path).unwrap();
     file.write_all(br#"{"begin":{"vm":1,"incarn"#).unwrap();
     let mut directory = open(&files, "boot");
-    assert_eq!(directory.records()[0].incarnation, None);
+    assert_eq!(directory.records()[0].life, None);
     begin(&mut directory, 1);
     drop(directory);
-    assert!(open(&files, "boot").records()[0].incarnation.is_some());
+    assert!(open(&files, "boot").records()[0].life.is_some());
 }
 
 #[test]

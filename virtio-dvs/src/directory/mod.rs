@@ -10,6 +10,7 @@ mod state;
 use crate::privileges::Privileges;
 use crate::vm::{DcAttributes, VmAttributes};
 use serde::{Deserialize, Serialize};
+use std::os::fd::BorrowedFd;
 use thiserror::Error;
 
 /// Ties an answer to its request.
@@ -34,6 +35,112 @@ pub struct Owner {
     pub incarnation: u32,
 }
 
+/// Number of a node, as its configuration gives it: one of its own in the whole cluster.
+#[derive(
+    Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+#[serde(transparent)]
+pub struct NodeId(pub u32);
+
+impl std::fmt::Display for NodeId {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(formatter, "node {}", self.0)
+    }
+}
+
+/// Where a VM lives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Location {
+    /// Which of its lives it is.
+    pub incarnation: u32,
+    /// The node that serves it.
+    pub node: NodeId,
+    /// Grows whenever the VM begins a life or moves to another node. It is never 0.
+    pub epoch: u32,
+    /// Its DC.
+    pub dcid: u32,
+}
+
+/// What is known of a VM's lives.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Lives {
+    /// Lives up to this one are over, but for the one that goes on.
+    pub last: u32,
+    /// The life that goes on, at a node that holds its lease.
+    pub current: Option<Location>,
+}
+
+/// An endpoint that was looked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Found {
+    /// The VM that has bound it.
+    pub vm: u32,
+    /// In which generation.
+    pub generation: u32,
+    /// Where that VM lives.
+    pub location: Location,
+}
+
+impl Found {
+    /// The life that has bound it.
+    pub const fn owner(&self) -> Owner {
+        Owner {
+            vm: self.vm,
+            incarnation: self.location.incarnation,
+        }
+    }
+}
+
+/// What a node hears of without asking again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Interest {
+    /// Where a VM lives: [`News::Vm`].
+    Vm(u32),
+    /// When an endpoint is bound: [`News::Bound`].
+    Endpoint(Endpoint),
+}
+
+/// Whether a node holds its lease.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lease {
+    /// It does, and nobody has given its VMs up.
+    Held,
+    /// It was not renewed in time and may run out at any moment. Nothing may go to other nodes.
+    Doubtful,
+    /// It ran out: the others have given up all lives of this node's VMs. New ones may begin.
+    Lapsed,
+}
+
+/// What a node hears from the directory without having asked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum News {
+    /// A VM that is watched: how it is with it now.
+    Vm {
+        /// The VM.
+        vm: u32,
+        /// Its lives.
+        lives: Lives,
+    },
+    /// An endpoint that is watched is bound.
+    Bound {
+        /// The endpoint.
+        endpoint: Endpoint,
+        /// By whom.
+        found: Found,
+    },
+    /// Another node has joined, or has another address now.
+    Node {
+        /// The node.
+        node: NodeId,
+        /// Where it listens for links.
+        address: String,
+    },
+    /// The lease of another node ran out: all lives of its VMs are over.
+    NodeLost(NodeId),
+    /// About this node's own lease.
+    Lease(Lease),
+}
+
 /// What the directory is asked. Requests are carried out in the order in which they are given.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Request {
@@ -44,7 +151,8 @@ pub enum Request {
         /// The VM.
         vm: u32,
     },
-    /// A VM begins a life, with a number that no other life ever had. Answer: [`Answer::Begun`].
+    /// A VM begins a life, with a number larger than those of all its lives before. A life that
+    /// goes on is over with it. Answer: [`Answer::Begun`].
     Begin {
         /// The VM.
         vm: u32,
@@ -83,30 +191,44 @@ pub enum Request {
         /// What it may do.
         privileges: Privileges,
     },
-    /// Where is an endpoint? Answer: [`Answer::Found`].
+    /// Where is an endpoint? Answer: [`Answer::Found`]. That there is none is said only after a
+    /// look at what holds now, not at what was known.
     Lookup {
         /// Which one.
         endpoint: Endpoint,
     },
+    /// The same, and from then on [`News::Bound`] tells when it is bound.
+    Await {
+        /// Which one.
+        endpoint: Endpoint,
+    },
+    /// Where does a VM live now? Answer: [`Answer::Located`]. From then on [`News::Vm`] tells of
+    /// changes.
+    Locate {
+        /// The VM.
+        vm: u32,
+    },
 }
 
-/// What the directory answers.
+/// What the directory answers. While it cannot be reached, requests wait.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Answer {
     /// To [`Request::Join`], with the attributes of the VM's DC.
     Joined(Result<DcAttributes, DirectoryError>),
     /// To [`Request::Leave`], [`Request::Driving`] and [`Request::End`].
     Done(Result<(), DirectoryError>),
-    /// To [`Request::Begin`], with the incarnation.
-    Begun(Result<u32, DirectoryError>),
+    /// To [`Request::Begin`].
+    Begun(Result<Location, DirectoryError>),
     /// To [`Request::Bind`], with the generation.
     Bound(Result<u32, DirectoryError>),
     /// To [`Request::Unbind`].
     Unbound(Result<(), DirectoryError>),
     /// To [`Request::Privilege`], with the generation.
     Privileged(Result<u32, DirectoryError>),
-    /// To [`Request::Lookup`], with owner and generation.
-    Found(Option<(Owner, u32)>),
+    /// To [`Request::Lookup`] and [`Request::Await`].
+    Found(Option<Found>),
+    /// To [`Request::Locate`].
+    Located(Lives),
 }
 
 /// Why the directory refuses.
@@ -142,6 +264,14 @@ pub enum DirectoryError {
     /// The endpoint is not bound by this life in this generation.
     #[error("endpoint {} of DC {} is not bound so", .0.number, .0.dcid)]
     NotBound(Endpoint),
+    /// The VM lives at another node.
+    #[error("VM {vm} lives at {node}; detach it there, or choose another id")]
+    Elsewhere {
+        /// The VM.
+        vm: u32,
+        /// Where it lives.
+        node: NodeId,
+    },
     /// Numbers are used up.
     #[error("the directory has no number left for a new {0}")]
     UsedUp(&'static str),
@@ -158,7 +288,7 @@ pub struct VmRecord {
     /// Attributes of its DC.
     pub dc: DcAttributes,
     /// The life that is not over, if there is one.
-    pub incarnation: Option<u32>,
+    pub life: Option<Location>,
     /// Whether the guest has driven its device in that life.
     pub driving: bool,
     /// What is bound in that life, by number.
@@ -188,4 +318,17 @@ pub trait Directory: std::fmt::Debug + Send {
 
     /// The next answer, if one is there.
     fn next_answer(&mut self) -> Option<(RequestId, Answer)>;
+
+    /// No more news of this, but for what is under way.
+    fn unwatch(&mut self, interest: Interest);
+
+    /// The next news, if some is there. News may repeat what is known, and skip what has changed
+    /// again since.
+    fn next_news(&mut self) -> Option<News>;
+
+    /// Becomes readable when answers or news have come that were not there before; taking all that
+    /// is there resets it. `None` where they are there as soon as they were asked for.
+    fn signal(&self) -> Option<BorrowedFd<'_>> {
+        None
+    }
 }

@@ -1,6 +1,6 @@
 //! Control requests: bind, unbind, look up, await, privileges.
 
-use crate::directory::{Answer, DirectoryError, Endpoint, Owner, Request};
+use crate::directory::{Answer, DirectoryError, Endpoint, Found, Location, Owner, Request};
 use crate::frame::{
     CTL_AWAIT, CTL_BIND, CTL_FORGET, CTL_LOOKUP, CTL_PRIVILEGE, CTL_UNBIND, ControlRequest,
     ControlStatus, Frame, VM_NODE, kind, result, vm_and_incarnation,
@@ -76,10 +76,10 @@ impl Outcome {
         }
     }
 
-    fn found(owner: Owner, generation: u32) -> Outcome {
+    fn found(found: &Found) -> Outcome {
         Outcome {
-            arg: vm_and_incarnation(owner.vm, owner.incarnation),
-            ..Outcome::done(generation)
+            arg: vm_and_incarnation(found.vm, found.location.incarnation),
+            ..Outcome::done(found.generation)
         }
     }
 }
@@ -156,7 +156,7 @@ impl Switch {
             Op::Await => {
                 // Before the directory looks, so that no bind comes between.
                 port.awaiting.insert(asked.nonce, asked.number);
-                Request::Lookup { endpoint }
+                Request::Await { endpoint }
             }
             Op::Privilege(privileges) => Request::Privilege {
                 endpoint,
@@ -170,6 +170,7 @@ impl Switch {
 
     /// The directory has answered a control request.
     pub(super) fn control_answered(&mut self, asked: Asked, answer: Answer) {
+        let me = self.me;
         let same_life = |port: &&mut Port| {
             port.attributes.vm == asked.owner.vm
                 && port.incarnation() == Some(asked.owner.incarnation)
@@ -182,16 +183,25 @@ impl Switch {
             port.binding = port.binding.saturating_sub(1);
         }
         let owed_busy = std::mem::take(&mut port.owed_busy);
-        let dcid = port.attributes.dcid;
+        let (dcid, epoch) = (port.attributes.dcid, port.epoch);
         let bound = match answer {
-            Answer::Bound(Ok(generation)) => Some(generation),
+            Answer::Bound(Ok(generation)) => Some(Found {
+                vm: asked.owner.vm,
+                generation,
+                location: Location {
+                    incarnation: asked.owner.incarnation,
+                    node: me,
+                    epoch,
+                    dcid,
+                },
+            }),
             _ => None,
         };
         if let Some(outcome) = settle(port, &asked, answer) {
             self.tell(&asked, &outcome);
         }
-        if let Some(generation) = bound {
-            self.end_awaiting(dcid, asked.number, asked.owner, generation);
+        if let Some(found) = bound {
+            self.end_awaiting(dcid, asked.number, &found);
         }
         if owed_busy {
             self.say_retry(asked.port, VM_NODE);
@@ -199,8 +209,8 @@ impl Switch {
     }
 
     /// An endpoint is bound: whoever waits for it in its DC is told, also the VM that bound it.
-    fn end_awaiting(&mut self, dcid: u32, number: i32, owner: Owner, generation: u32) {
-        let outcome = Outcome::found(owner, generation);
+    pub(super) fn end_awaiting(&mut self, dcid: u32, number: i32, found: &Found) {
+        let outcome = Outcome::found(found);
         for id in self.ports().collect::<Vec<_>>() {
             let of_dc = |port: &&mut Port| port.attributes.dcid == dcid;
             let Some(port) = self.port_mut(id).filter(of_dc) else {
@@ -328,13 +338,13 @@ fn settle(port: &mut Port, asked: &Asked, answer: Answer) -> Option<Outcome> {
             ..Outcome::failed(change_result(&error))
         },
         (Op::Await, Answer::Found(found)) => {
-            let (owner, generation) = found?;
+            let found = found?;
             if !port.awaiting.remove(asked.nonce) {
                 return None;
             }
-            Outcome::found(owner, generation)
+            Outcome::found(&found)
         }
-        (_, Answer::Found(Some((owner, generation)))) => Outcome::found(owner, generation),
+        (_, Answer::Found(Some(found))) => Outcome::found(&found),
         _ => Outcome::failed(result::EDSTDIED),
     };
     Some(outcome)

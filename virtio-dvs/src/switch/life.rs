@@ -1,6 +1,6 @@
 //! Lives of VMs: when one begins, when the guest drives its device, when it is over.
 
-use crate::directory::{DirectoryError, Owner, Request};
+use crate::directory::{DirectoryError, Location, Owner, Request};
 use crate::frame::{Class, VM_NODE, kind, vm_and_incarnation};
 use crate::switch::{Action, Life, Pending, PortId, Switch};
 
@@ -129,14 +129,15 @@ impl Switch {
     }
 
     /// The directory has given a new life, or none.
-    pub(super) fn begun(&mut self, id: PortId, vm: u32, begun: Result<u32, DirectoryError>) {
+    pub(super) fn begun(&mut self, id: PortId, vm: u32, begun: Result<Location, DirectoryError>) {
         // The port may have been detached, and its number used again, before the answer came.
         let Some(port) = self.port_mut(id).filter(|port| port.attributes.vm == vm) else {
             return;
         };
         match begun {
-            Ok(incarnation) => {
-                port.life = Life::Alive(incarnation);
+            Ok(life) => {
+                port.life = Life::Alive(life.incarnation);
+                port.epoch = life.epoch;
                 if port.connected {
                     self.drive(id);
                     self.actions.push_back(Action::Begun(id));

@@ -105,6 +105,6 @@ fn a_life_that_nobody_takes_up_after_a_restart_is_over_for_all() {
         directory
             .records()
             .iter()
-            .all(|it| it.attributes.vm != 1 || it.incarnation.is_none())
+            .all(|it| it.attributes.vm != 1 || it.life.is_none())
     );
 }

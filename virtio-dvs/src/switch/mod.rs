@@ -16,12 +16,13 @@
 mod awaiting;
 mod control;
 mod life;
+pub mod peer;
 mod port;
 mod route;
 mod survey;
 mod verdict;
 
-use crate::directory::{Answer, DirectoryError, Request, RequestId, VmRecord};
+use crate::directory::{Answer, DirectoryError, NodeId, Request, RequestId, VmRecord};
 use crate::frame::{Frame, kind};
 use crate::spec::{DC_NAME_SIZE, DeviceConfig};
 use crate::vm::{AttributeError, DcAttributes, VmAttributes};
@@ -92,7 +93,7 @@ enum Pending {
 #[derive(Debug)]
 pub struct Switch {
     max_ports: usize,
-    nodeid: u32,
+    me: NodeId,
     ports: Vec<Option<Port>>,
     by_vm: BTreeMap<u32, PortId>,
     joining: BTreeMap<u32, RequestId>,
@@ -110,7 +111,7 @@ impl Switch {
     pub fn new(max_ports: usize) -> Switch {
         Switch {
             max_ports,
-            nodeid: 0,
+            me: NodeId::default(),
             ports: Vec::new(),
             by_vm: BTreeMap::new(),
             joining: BTreeMap::new(),
@@ -124,7 +125,7 @@ impl Switch {
 
     /// The same with a number of the node that programs see.
     pub fn with_nodeid(mut self, nodeid: u32) -> Switch {
-        self.nodeid = nodeid;
+        self.me = NodeId(nodeid);
         self
     }
 
@@ -159,8 +160,8 @@ impl Switch {
             return Err(AttachError::TooMany(self.max_ports));
         }
         let mut port = Port::new(record.attributes, record.dc);
-        if let Some(incarnation) = record.incarnation {
-            port.restore(incarnation, record.driving, &record.endpoints);
+        if let Some(life) = record.life {
+            port.restore(life, record.driving, &record.endpoints);
         }
         Ok(self.insert(port))
     }
@@ -235,7 +236,7 @@ impl Switch {
 
     /// What the port's VM reads from its device's configuration space.
     pub fn config(&self, id: PortId) -> Option<DeviceConfig> {
-        self.port(id).map(|port| port.config(self.nodeid))
+        self.port(id).map(|port| port.config(self.me.0))
     }
 
     fn port(&self, id: PortId) -> Option<&Port> {

@@ -1,6 +1,6 @@
 //! What the switch knows of one port.
 
-use crate::directory::BoundRecord;
+use crate::directory::{BoundRecord, Location};
 use crate::frame::{Class, Frame, kind, vm_and_incarnation};
 use crate::privileges::Privileges;
 use crate::spec::{CONFIG_ADMIN, DeviceConfig};
@@ -52,6 +52,8 @@ pub(super) struct Port {
     pub(super) attributes: VmAttributes,
     pub(super) dc: DcAttributes,
     pub(super) life: Life,
+    /// Where the directory has put that life: grows with each life and each move.
+    pub(super) epoch: u32,
     /// A VMM holds the connection, so that a life is wanted.
     pub(super) connected: bool,
     /// The rings are in use.
@@ -91,6 +93,7 @@ impl Port {
             attributes,
             dc,
             life: Life::Over(0),
+            epoch: 0,
             connected: false,
             running: false,
             driven: false,
@@ -111,8 +114,9 @@ impl Port {
     }
 
     /// Takes up a life that began before this node was started.
-    pub(super) fn restore(&mut self, incarnation: u32, driven: bool, endpoints: &[BoundRecord]) {
-        self.life = Life::Alive(incarnation);
+    pub(super) fn restore(&mut self, life: Location, driven: bool, endpoints: &[BoundRecord]) {
+        self.life = Life::Alive(life.incarnation);
+        self.epoch = life.epoch;
         self.driven = driven;
         self.bound = endpoints
             .iter()
