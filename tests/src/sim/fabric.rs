@@ -105,6 +105,9 @@ impl World {
                     self.want_room(host, to);
                 }
             }
+            Verdict::Forward(node, _) => {
+                self.ledger.wrong(format!("a frame for {node}"));
+            }
             Verdict::Tell => {
                 // Who asked may have asked anew since, or be another node.
                 let told = self.hosts[host].switch.told(from, &header, payload);

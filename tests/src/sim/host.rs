@@ -112,6 +112,10 @@ impl World {
             Action::Begun(port) => self.begun(host, port),
             Action::NotAttached(vm, error) => self.ledger.wrong(format!("VM {vm}: {error}")),
             Action::NotBegun(port, error) => self.ledger.wrong(format!("{port:?}: {error}")),
+            Action::Unwatch(_) => {}
+            Action::Notify(..) | Action::Dial(_) | Action::HangUp(_) => {
+                self.ledger.wrong(format!("{action:?} on a single host"));
+            }
         }
     }
 

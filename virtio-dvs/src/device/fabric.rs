@@ -314,6 +314,8 @@ impl Fabric {
                     done(Err(error.into()));
                 }
             }
+            Action::Unwatch(interest) => self.directory.unwatch(interest),
+            Action::Notify(..) | Action::Dial(_) | Action::HangUp(_) => {}
             Action::Begun(id) => self.life_settled(id, &Ok(())),
             Action::NotBegun(id, error) => self.life_settled(id, &Err(error)),
         }

@@ -19,6 +19,22 @@ impl Awaiting {
         self.numbers.contains_key(&nonce)
     }
 
+    /// Endpoints that are waited for.
+    pub(super) fn numbers(&self) -> Vec<i32> {
+        self.numbers.values().copied().collect()
+    }
+
+    /// Whether anything waits for this endpoint.
+    pub(super) fn waits_for(&self, number: i32) -> bool {
+        let range = (number, 0)..=(number, u64::MAX);
+        self.nonces.range(range).next().is_some()
+    }
+
+    /// For which endpoint the request `nonce` waits.
+    pub(super) fn number_of(&self, nonce: u64) -> Option<i32> {
+        self.numbers.get(&nonce).copied()
+    }
+
     /// The request `nonce` waits for endpoint `number`, and for no other.
     pub(super) fn insert(&mut self, nonce: u64, number: i32) {
         self.remove(nonce);

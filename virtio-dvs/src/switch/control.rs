@@ -1,6 +1,8 @@
 //! Control requests: bind, unbind, look up, await, privileges.
 
-use crate::directory::{Answer, DirectoryError, Endpoint, Found, Location, Owner, Request};
+use crate::directory::{
+    Answer, DirectoryError, Endpoint, Found, Interest, Location, Owner, Request,
+};
 use crate::frame::{
     CTL_AWAIT, CTL_BIND, CTL_FORGET, CTL_LOOKUP, CTL_PRIVILEGE, CTL_UNBIND, ControlRequest,
     ControlStatus, Frame, VM_NODE, kind, result, vm_and_incarnation,
@@ -101,7 +103,10 @@ impl Switch {
         }
         port.may_retry_source = true;
         let Some(op) = op else {
-            port.awaiting.remove(request.nonce.get());
+            let (dcid, nonce) = (port.attributes.dcid, request.nonce.get());
+            let number = port.awaiting.number_of(nonce);
+            port.awaiting.remove(nonce);
+            self.unwatch_unawaited(dcid, number.as_slice());
             return ControlStatus::Accepted;
         };
         let Some(incarnation) = port.incarnation().filter(|_| port.asked < ASKED_MAX) else {
@@ -202,6 +207,8 @@ impl Switch {
         }
         if let Some(found) = bound {
             self.end_awaiting(dcid, asked.number, &found);
+        } else if asked.op == Op::Await {
+            self.unwatch_unawaited(dcid, &[asked.number]);
         }
         if owed_busy {
             self.say_retry(asked.port, VM_NODE);
@@ -230,6 +237,24 @@ impl Switch {
                     generation: 0,
                 };
                 self.tell(&asked, &outcome);
+            }
+        }
+        self.unwatch_unawaited(dcid, &[number]);
+    }
+
+    /// The directory need not tell of endpoints of a DC for which nobody waits here any more.
+    pub(super) fn unwatch_unawaited(&mut self, dcid: u32, numbers: &[i32]) {
+        if self.cluster.is_none() {
+            return;
+        }
+        for &number in numbers {
+            let mut of_dc = self.ports.iter().flatten();
+            let waits =
+                of_dc.any(|port| port.attributes.dcid == dcid && port.awaiting.waits_for(number));
+            if !waits {
+                let endpoint = Endpoint { dcid, number };
+                let interest = Interest::Endpoint(endpoint);
+                self.actions.push_back(Action::Unwatch(interest));
             }
         }
     }

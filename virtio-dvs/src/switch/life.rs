@@ -2,6 +2,7 @@
 
 use crate::directory::{DirectoryError, Location, Owner, Request};
 use crate::frame::{Class, VM_NODE, kind, vm_and_incarnation};
+use crate::switch::peer::Notice;
 use crate::switch::{Action, Life, Pending, PortId, Switch};
 
 impl Switch {
@@ -25,6 +26,7 @@ impl Switch {
         self.end_life(id);
         if let Some(port) = self.port_mut(id) {
             port.connected = false;
+            port.renewed = None;
         }
     }
 
@@ -38,6 +40,8 @@ impl Switch {
             self.actions.push_back(Action::Begun(id));
             return;
         }
+        // Whoever resets its device learns of its life from the configuration.
+        port.renewed = None;
         self.stopped(id);
         self.end_life(id);
         if self
@@ -82,8 +86,13 @@ impl Switch {
             return;
         };
         let (vm, dcid) = (port.attributes.vm, port.attributes.dcid);
+        let awaited = port.awaiting.numbers();
+        let peers = std::mem::take(&mut port.peers);
         port.clear();
         port.life = Life::Over(incarnation);
+        self.forget_in_cluster(id);
+        self.unwatch_unawaited(dcid, &awaited);
+        self.tell_peers_nodes(&peers, Notice::Gone { vm, incarnation });
         self.leaves_survey(id);
         let mut told = Vec::new();
         for &other_id in self.by_vm.values() {
@@ -101,6 +110,26 @@ impl Switch {
         }
         let owner = Owner { vm, incarnation };
         self.ask(Request::End(owner), Pending::Nothing("end"));
+    }
+
+    /// The others have given this life up, while the guest runs on: it gets a new one, without what
+    /// belonged to the old.
+    pub(super) fn renew(&mut self, id: PortId) {
+        let Some(port) = self.port_mut(id) else {
+            return;
+        };
+        let incarnation = port.last_incarnation();
+        let dcid = port.attributes.dcid;
+        let awaited = port.awaiting.numbers();
+        port.clear();
+        port.renewed = Some(incarnation);
+        for other in self.ports.iter_mut().flatten() {
+            other.forget_port(id);
+        }
+        self.forget_in_cluster(id);
+        self.leaves_survey(id);
+        self.unwatch_unawaited(dcid, &awaited);
+        self.begin(id);
     }
 
     /// Once the rings are in use, a reset ends this life.
@@ -138,7 +167,11 @@ impl Switch {
             Ok(life) => {
                 port.life = Life::Alive(life.incarnation);
                 port.epoch = life.epoch;
-                if port.connected {
+                if let Some(over) = port.renewed.take() {
+                    self.drive(id);
+                    self.say_renewed(id, over);
+                    self.actions.push_back(Action::Begun(id));
+                } else if port.connected {
                     self.drive(id);
                     self.actions.push_back(Action::Begun(id));
                 } else {

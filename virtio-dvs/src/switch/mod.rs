@@ -12,20 +12,29 @@
 //!                       └──────────────────┘
 //!                  disconnected, reset (then Begin again)
 //! ```
+//!
+//! In a cluster there are other nodes beside the ports. A VM that is not here is looked for in the
+//! directory when the first frame is for it; what comes from a link is carried only if the directory
+//! says that its source lives at that node. Frames go by epochs: see [`peer::Stamp`].
 
 mod awaiting;
+mod cluster;
 mod control;
 mod life;
 pub mod peer;
 mod port;
+mod remote;
 mod route;
+mod routes;
 mod survey;
 mod verdict;
 
-use crate::directory::{Answer, DirectoryError, NodeId, Request, RequestId, VmRecord};
+use crate::directory::{Answer, DirectoryError, Interest, NodeId, Request, RequestId, VmRecord};
 use crate::frame::{Frame, kind};
 use crate::spec::{DC_NAME_SIZE, DeviceConfig};
 use crate::vm::{AttributeError, DcAttributes, VmAttributes};
+use cluster::Cluster;
+use peer::Notice;
 use port::{Life, Port};
 use std::collections::{BTreeMap, VecDeque};
 use survey::Survey;
@@ -63,6 +72,14 @@ pub enum Action {
     Begun(PortId),
     /// The directory gives no new life to the port's VM.
     NotBegun(PortId, DirectoryError),
+    /// Tell the switch of another node.
+    Notify(NodeId, Notice),
+    /// Keep a session with this node from now on.
+    Dial(NodeId),
+    /// That node has left: end the session with it.
+    HangUp(NodeId),
+    /// The directory need not tell of this any more.
+    Unwatch(Interest),
 }
 
 /// Why a VM is not attached.
@@ -85,6 +102,7 @@ enum Pending {
     Join(VmAttributes),
     Begin(PortId, u32),
     Control(control::Asked),
+    Locate(u32),
     /// Whatever the answer is, nothing waits for it.
     Nothing(&'static str),
 }
@@ -104,6 +122,8 @@ pub struct Switch {
     /// Tells one survey from the next.
     next_survey: u64,
     actions: VecDeque<Action>,
+    /// Other nodes, if there are any.
+    cluster: Option<Cluster>,
 }
 
 impl Switch {
@@ -120,12 +140,20 @@ impl Switch {
             survey: None,
             next_survey: 1,
             actions: VecDeque::new(),
+            cluster: None,
         }
     }
 
     /// The same with a number of the node that programs see.
     pub fn with_nodeid(mut self, nodeid: u32) -> Switch {
         self.me = NodeId(nodeid);
+        self
+    }
+
+    /// The same in a cluster: VMs may live at other nodes. Nothing goes there before the directory
+    /// says that the lease is held.
+    pub fn with_cluster(mut self) -> Switch {
+        self.cluster = Some(Cluster::default());
         self
     }
 
@@ -177,6 +205,7 @@ impl Switch {
         for other in self.ports.iter_mut().flatten() {
             other.forget_port(id);
         }
+        self.forget_in_cluster(id);
         self.ask(Request::Leave { vm }, Pending::Nothing("leave"));
     }
 
@@ -188,6 +217,7 @@ impl Switch {
         match (pending, answer) {
             (Pending::Join(attributes), Answer::Joined(joined)) => self.joined(attributes, joined),
             (Pending::Begin(port, vm), Answer::Begun(begun)) => self.begun(port, vm, begun),
+            (Pending::Locate(vm), Answer::Located(lives)) => self.located(vm, lives),
             (Pending::Control(asked), answer) => self.control_answered(asked, answer),
             (Pending::Nothing(what), Answer::Done(Err(error))) => {
                 tracing::warn!("the directory refuses \"{what}\": {error}");
@@ -268,8 +298,19 @@ impl Switch {
         self.say(to, kind::RETRY, vm.into());
     }
 
+    /// The guest lives on in another life.
+    fn say_renewed(&mut self, to: PortId, over: u32) {
+        let Some(port) = self.port(to) else {
+            return;
+        };
+        let mut frame = Frame::from_node(kind::RENEWED, port.attributes.vm, over);
+        frame.arg = u64::from(port.last_incarnation()).into();
+        self.actions.push_back(Action::Say(to, frame));
+    }
+
     fn insert(&mut self, port: Port) -> PortId {
         let vm = port.attributes.vm;
+        self.forget_route(vm);
         let free = self.ports.iter().position(Option::is_none);
         let id = PortId(free.unwrap_or(self.ports.len()));
         match self.ports.get_mut(id.0) {

@@ -1,6 +1,6 @@
 //! What the switch knows of one port.
 
-use crate::directory::{BoundRecord, Location};
+use crate::directory::{BoundRecord, Location, NodeId};
 use crate::frame::{Class, Frame, kind, vm_and_incarnation};
 use crate::privileges::Privileges;
 use crate::spec::{CONFIG_ADMIN, DeviceConfig};
@@ -54,6 +54,8 @@ pub(super) struct Port {
     pub(super) life: Life,
     /// Where the directory has put that life: grows with each life and each move.
     pub(super) epoch: u32,
+    /// A new life was asked for, while the guest runs on in this one.
+    pub(super) renewed: Option<u32>,
     /// A VMM holds the connection, so that a life is wanted.
     pub(super) connected: bool,
     /// The rings are in use.
@@ -72,6 +74,10 @@ pub(super) struct Port {
     pub(super) peers: BTreeSet<u32>,
     /// Ports whose frames were dropped here, by class: RETRY when there is room.
     pub(super) owed: [BTreeSet<PortId>; Class::ALL.len()],
+    /// Nodes whose frames were dropped here, by class.
+    pub(super) owed_nodes: [BTreeSet<NodeId>; Class::ALL.len()],
+    /// The guest does not know yet that this life of its is over, and another has begun.
+    pub(super) owed_renewed: Option<u32>,
     /// Something that the node had to say was lost: RETRY(all) when there is room.
     pub(super) owed_all: bool,
     /// Lives whose end could not be told, by VM.
@@ -104,6 +110,9 @@ impl Port {
             owed_busy: false,
             peers: BTreeSet::new(),
             owed: Default::default(),
+            owed_nodes: Default::default(),
+            owed_renewed: None,
+            renewed: None,
             owed_all: false,
             owed_gone: BTreeMap::new(),
             owed_ask: None,
@@ -165,6 +174,8 @@ impl Port {
         self.owed_busy = false;
         self.peers.clear();
         self.owed = Default::default();
+        self.owed_nodes = Default::default();
+        self.owed_renewed = None;
         self.owed_all = false;
         self.owed_gone.clear();
         self.owed_ask = None;
@@ -184,6 +195,10 @@ impl Port {
     pub(super) fn lost(&mut self, frame: &Frame) {
         if frame.kind == kind::ASK {
             self.owed_ask = Some(*frame);
+            return;
+        }
+        if frame.kind == kind::RENEWED {
+            self.owed_renewed = Some(frame.dst_inc.get());
             return;
         }
         let gone = frame.arg.get();

@@ -258,6 +258,7 @@ impl Model {
             Verdict::Drop(Drop::NotRunning) => {
                 self.owed.insert((from, to));
             }
+            Verdict::Forward(..) => panic!("there is no other node"),
             Verdict::Drop(_) => {}
         }
     }

@@ -2,6 +2,7 @@
 
 use crate::frame::{Class, Frame, VM_NODE, class_of, is_request, kind, vm_and_incarnation};
 use crate::privileges::Denied;
+use crate::switch::peer::Notice;
 use crate::switch::port::Port;
 use crate::switch::{Drop, PortId, Switch, Verdict};
 use std::collections::BTreeMap;
@@ -41,11 +42,17 @@ impl Switch {
         };
         let vm = port.attributes.vm;
         let owed = std::mem::take(&mut port.owed[class.index()]);
+        let nodes = std::mem::take(&mut port.owed_nodes[class.index()]);
         let (mut owed_all, mut owed_gone, mut owed_ask) = (false, BTreeMap::new(), None);
+        let mut owed_renewed = None;
         if class == Class::Message {
+            owed_renewed = port.owed_renewed.take();
             owed_all = std::mem::take(&mut port.owed_all);
             owed_gone = std::mem::take(&mut port.owed_gone);
             owed_ask = port.owed_ask.take();
+        }
+        if let Some(over) = owed_renewed {
+            self.say_renewed(id, over);
         }
         for (gone, incarnation) in owed_gone {
             self.say(id, kind::GONE, vm_and_incarnation(gone, incarnation));
@@ -59,13 +66,21 @@ impl Switch {
         for sender in owed {
             self.say_retry(sender, vm);
         }
+        for node in nodes {
+            self.notify(node, Notice::Retry { vm });
+        }
     }
 
     /// Whether anybody waits for room in this receive ring.
     pub fn wants_room(&self, id: PortId, class: Class) -> bool {
         self.port(id).is_some_and(|port| {
-            let said = port.owed_all || !port.owed_gone.is_empty() || port.owed_ask.is_some();
-            (class == Class::Message && said) || !port.owed[class.index()].is_empty()
+            let said = port.owed_all
+                || !port.owed_gone.is_empty()
+                || port.owed_ask.is_some()
+                || port.owed_renewed.is_some();
+            let senders = &port.owed[class.index()];
+            let nodes = &port.owed_nodes[class.index()];
+            (class == Class::Message && said) || !senders.is_empty() || !nodes.is_empty()
         })
     }
 
@@ -96,7 +111,9 @@ impl Switch {
             let to_node = header.dst_vm.get() == VM_NODE;
             return to_node.then_some(Verdict::Tell).ok_or(Drop::NotAsked);
         }
-        let to = self.destination(source, header)?;
+        let Some(to) = self.destination(source, header)? else {
+            return self.route_away(from, header);
+        };
         self.admit(from, header)?;
         let destination = self.port(to).ok_or(Drop::NoSuchVm)?;
         let inc = header.dst_inc.get();
@@ -112,7 +129,8 @@ impl Switch {
         Ok(Verdict::Deliver(to))
     }
 
-    fn destination(&self, source: &Port, header: &Frame) -> Result<PortId, Drop> {
+    /// The port of the destination; `None`: at another node, perhaps.
+    fn destination(&self, source: &Port, header: &Frame) -> Result<Option<PortId>, Drop> {
         let vm = header.dst_vm.get();
         if vm == VM_NODE {
             return Err(Drop::ToNode);
@@ -120,17 +138,19 @@ impl Switch {
         if vm == source.attributes.vm {
             return Err(Drop::ToSelf);
         }
-        let to = self.port_of(vm).ok_or(Drop::NoSuchVm)?;
+        let Some(to) = self.port_of(vm) else {
+            return self.cluster.is_some().then_some(None).ok_or(Drop::NoSuchVm);
+        };
         let destination = self.port(to).ok_or(Drop::NoSuchVm)?;
         if destination.attributes.dcid != source.attributes.dcid {
             return Err(Drop::OtherDc);
         }
-        Ok(to)
+        Ok(Some(to))
     }
 
     /// Counts the destination among the source's peers. Unnumbered frames do not make a peer: one
     /// of them tells a VM that there is no room for it.
-    fn admit(&mut self, from: PortId, header: &Frame) -> Result<(), Drop> {
+    pub(super) fn admit(&mut self, from: PortId, header: &Frame) -> Result<(), Drop> {
         let vm = header.dst_vm.get();
         let numbered = header.kind > kind::UNNUMBERED_LAST;
         let source = self.port_mut(from).ok_or(Drop::ForgedSource)?;
@@ -175,7 +195,7 @@ impl Switch {
 }
 
 /// What can be seen from the header alone.
-fn check_form(header: &Frame, class: Class, payload: usize) -> Result<(), Drop> {
+pub(super) fn check_form(header: &Frame, class: Class, payload: usize) -> Result<(), Drop> {
     let stated = usize::try_from(header.len.get()).map_err(|_| Drop::Length)?;
     if stated != payload || stated > class.payload_max() {
         return Err(Drop::Length);

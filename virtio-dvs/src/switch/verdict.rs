@@ -1,6 +1,8 @@
 //! What becomes of a frame.
 
+use crate::directory::NodeId;
 use crate::switch::PortId;
+use crate::switch::peer::Stamp;
 
 /// What becomes of a frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -9,6 +11,9 @@ pub enum Verdict {
     /// Put it into the receive ring of this port; if there is no room, say so with
     /// [`crate::switch::Switch::no_room`].
     Deliver(PortId),
+    /// Send it to that node, with this stamp; if the link has no room, say so with
+    /// [`crate::switch::Switch::no_link_room`].
+    Forward(NodeId, Stamp),
     /// It is for the node: give it to [`crate::switch::Switch::told`].
     Tell,
     /// Drop it and count it.
@@ -81,6 +86,19 @@ reasons! {
     NotRunning = "not_running",
     /// The destination's receive ring has no room.
     NoRoom = "no_room",
+    /// It is not known yet where the destination lives, or whether the source lives where it comes
+    /// from.
+    Looking = "looking",
+    /// There is no session with the destination's node.
+    LinkDown = "link_down",
+    /// The link to the destination's node has no room.
+    LinkFull = "link_full",
+    /// This node does not hold its lease.
+    NoLease = "no_lease",
+    /// From a link: the destination does not live here, or not in that epoch.
+    NotHere = "not_here",
+    /// From a link: the directory says that the source does not live there.
+    Contradicts = "contradicts",
 }
 
 impl Drop {

@@ -107,6 +107,7 @@ impl Fabric {
                 let payload = pieces.len() - FRAME_HEADER;
                 match self.switch.frame(from, &header, class, payload) {
                     Verdict::Drop(drop) => Some(drop),
+                    Verdict::Forward(..) => Some(Drop::LinkDown),
                     Verdict::Tell => self.told(from, &header, pieces).err(),
                     Verdict::Deliver(to) => {
                         let delivered = self.deliver(to, class, &header, pieces, payload);
