@@ -1,12 +1,13 @@
 //! What a DVS frame is and where it goes.
 //!
 //! Pure parts at the bottom: [`frame`], [`spec`], [`vm`], [`privileges`], [`switch`]. Around them the adapters:
-//! [`directory`], [`device`]. On top [`node`], which puts them together into `dvs-node` and into
+//! [`directory`], [`device`], [`link`]. On top [`node`], which puts them together into `dvs-node` and into
 //! the node inside a VMM.
 
 pub mod device;
 pub mod directory;
 pub mod frame;
+pub mod link;
 pub mod node;
 pub mod privileges;
 pub mod socket;
