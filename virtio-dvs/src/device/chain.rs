@@ -73,37 +73,69 @@ impl<'m> Pieces<'m> {
 
     /// Copies the first bytes out.
     pub fn read(&self, to: &mut [u8]) -> Result<(), BadChain> {
-        if to.len() > self.len {
+        self.read_behind(0, to)
+    }
+
+    /// Copies out what follows the first `skip` bytes.
+    pub fn read_behind(&self, skip: usize, to: &mut [u8]) -> Result<(), BadChain> {
+        if to.len() > self.len.saturating_sub(skip) {
             return Err(BadChain::Short);
         }
-        let mut done = 0;
-        for slice in &self.slices {
-            let Some(rest) = to.get_mut(done..).filter(|rest| !rest.is_empty()) else {
-                break;
-            };
-            done += slice.copy_to(rest);
-        }
+        Cursor::new(self, skip).get(to);
         Ok(())
     }
 
-    /// Writes `head` at the beginning, and behind it `count` bytes of `from`, those that follow its
-    /// first `skip` ones.
-    pub fn write(
-        &self,
-        head: &[u8],
-        from: &Pieces<'_>,
-        skip: usize,
-        count: usize,
-    ) -> Result<(), BadChain> {
-        let there = count == 0 || skip + count <= from.len;
-        let fits = there && head.len() + count <= self.len;
+    /// Writes `head` at the beginning, and the payload behind it.
+    pub fn write(&self, head: &[u8], payload: &Payload<'_, '_>) -> Result<(), BadChain> {
+        let fits = payload.is_there() && head.len() + payload.len() <= self.len;
         if !fits {
             return Err(BadChain::Short);
         }
         let mut to = Cursor::new(self, 0);
         to.put(head);
-        to.copy(&mut Cursor::new(from, skip), count);
+        match *payload {
+            Payload::Chain { from, skip, count } => to.copy(&mut Cursor::new(from, skip), count),
+            Payload::Bytes(bytes) => to.put(bytes),
+        }
         Ok(())
+    }
+}
+
+/// What is written behind a head.
+#[derive(Debug, Clone, Copy)]
+pub enum Payload<'p, 'm> {
+    /// Bytes of a guest.
+    Chain {
+        /// Where they are,
+        from: &'p Pieces<'m>,
+        /// behind how many others,
+        skip: usize,
+        /// and how many.
+        count: usize,
+    },
+    /// Bytes of the node.
+    Bytes(&'p [u8]),
+}
+
+impl Payload<'_, '_> {
+    /// How many bytes.
+    pub fn len(&self) -> usize {
+        match self {
+            Payload::Chain { count, .. } => *count,
+            Payload::Bytes(bytes) => bytes.len(),
+        }
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    fn is_there(&self) -> bool {
+        match self {
+            Payload::Chain { from, skip, count } => *count == 0 || skip + count <= from.len,
+            Payload::Bytes(_) => true,
+        }
     }
 }
 
@@ -140,6 +172,16 @@ impl<'p, 'm> Cursor<'p, 'm> {
         let count = count.min(piece.len());
         self.piece = piece.offset(count).ok();
         piece.subslice(0, count).ok()
+    }
+
+    fn get(&mut self, mut bytes: &mut [u8]) {
+        while !bytes.is_empty() {
+            let Some(from) = self.take(bytes.len()) else {
+                return;
+            };
+            let copied = from.copy_to(bytes);
+            bytes = bytes.get_mut(copied..).unwrap_or_default();
+        }
     }
 
     fn put(&mut self, mut bytes: &[u8]) {

@@ -136,9 +136,21 @@ fn too_much_for_the_pieces() {
     let mem = memory();
     let (from, to) = (pieces(&mem, 0, &[100]), pieces(&mem, 1000, &[100]));
     assert_eq!(from.read(&mut [0; 101]), Err(BadChain::Short));
-    assert_eq!(to.write(&[1; 80], &from, 80, 20), Ok(()));
-    assert_eq!(to.write(&[1; 80], &from, 80, 21), Err(BadChain::Short));
-    assert_eq!(to.write(&[1; 90], &from, 80, 20), Err(BadChain::Short));
+    let behind = |count| Payload::Chain {
+        from: &from,
+        skip: 80,
+        count,
+    };
+    assert_eq!(to.write(&[1; 80], &behind(20)), Ok(()));
+    assert_eq!(to.write(&[1; 80], &behind(21)), Err(BadChain::Short));
+    assert_eq!(to.write(&[1; 90], &behind(20)), Err(BadChain::Short));
+    let bytes = Payload::Bytes(&[2; 20]);
+    assert_eq!(to.write(&[1; 80], &bytes), Ok(()));
+    assert_eq!(to.write(&[1; 81], &bytes), Err(BadChain::Short));
+    let mut last = [0; 21];
+    assert_eq!(to.read_behind(80, &mut last), Err(BadChain::Short));
+    assert_eq!(to.read_behind(79, &mut last), Ok(()));
+    assert_eq!((last[0], last[20]), (1, 2));
 }
 
 proptest! {
@@ -156,7 +168,12 @@ proptest! {
         let (from, to) = (pieces(&mem, 0, &source), pieces(&mem, 0x4000, &target));
         let mut whole = vec![0; from.len()];
         from.read(&mut whole).unwrap();
-        let written = to.write(&head, &from, skip, count);
+        let from_chain = Payload::Chain {
+            from: &from,
+            skip,
+            count,
+        };
+        let written = to.write(&head, &from_chain);
         let fits = head.len() + count <= to.len() && (count == 0 || skip + count <= from.len());
         prop_assert_eq!(written.is_ok(), fits);
         if fits {

@@ -4,7 +4,7 @@
 //! There is one [`Fabric`] for all VMs, on one thread. It never waits: work that is left over after
 //! a fair share goes to a backlog that the event loop comes back to.
 
-use crate::device::chain::{BadChain, Pieces, both_ways, one_way};
+use crate::device::chain::{BadChain, Payload, Pieces, both_ways, one_way};
 use crate::device::counters::PortCounters;
 use crate::device::memory::Memory;
 use crate::device::port::{DevicePort, SessionId, rx_queue};
@@ -13,6 +13,7 @@ use crate::directory::{Directory, DirectoryError};
 use crate::frame::{
     Class, ControlRequest, ControlResponse, ControlStatus, FRAME_HEADER, Frame, MSG_FRAME_MAX, kind,
 };
+use crate::link::Links;
 use crate::spec::{QUEUE_BULK_TX, QUEUE_CONTROL, QUEUE_MSG_TX};
 use crate::switch::{Action, AttachError, Drop, PortId, Switch, Told, Verdict};
 use std::collections::{BTreeMap, VecDeque};
@@ -21,9 +22,12 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use zerocopy::{FromZeros, IntoBytes};
 
+mod cluster;
 mod lifecycle;
 mod receive;
 mod transmit;
+
+use cluster::Cluster;
 
 pub use lifecycle::{RingCommand, SessionError};
 
@@ -78,6 +82,8 @@ pub struct Fabric {
     waiting_life: BTreeMap<PortId, Vec<Done<Result<(), DirectoryError>>>>,
     waiting_survey: Option<Done<BTreeMap<u32, Told>>>,
     next_session: u64,
+    /// What reaches other nodes, if there are any.
+    cluster: Option<Cluster>,
 }
 
 impl std::fmt::Debug for Fabric {
@@ -97,8 +103,32 @@ impl Fabric {
         max_vms: usize,
         nodeid: u32,
     ) -> Result<Fabric, AttachError> {
+        let switch = Switch::new(max_vms).with_nodeid(nodeid);
+        Fabric::with(switch, directory, None)
+    }
+
+    /// The same for a node of a cluster, with links to the others.
+    pub fn in_cluster(
+        directory: Box<dyn Directory>,
+        max_vms: usize,
+        nodeid: u32,
+        links: Links,
+        epoch: Instant,
+    ) -> Result<Fabric, AttachError> {
+        let switch = Switch::new(max_vms).with_nodeid(nodeid).with_cluster();
+        let mut fabric = Fabric::with(switch, directory, Some(Cluster::new(links)))?;
+        fabric.epoch = epoch;
+        Ok(fabric)
+    }
+
+    fn with(
+        switch: Switch,
+        directory: Box<dyn Directory>,
+        cluster: Option<Cluster>,
+    ) -> Result<Fabric, AttachError> {
         let mut fabric = Fabric {
-            switch: Switch::new(max_vms).with_nodeid(nodeid),
+            switch,
+            cluster,
             ports: Vec::new(),
             backlog: VecDeque::new(),
             bulk_backlog: VecDeque::new(),
@@ -164,7 +194,8 @@ impl Fabric {
 
     /// Whether work is left over, so that the event loop must not sleep.
     pub fn has_backlog(&self) -> bool {
-        !(self.backlog.is_empty() && self.bulk_backlog.is_empty())
+        let links = self.cluster.as_ref().is_some_and(Cluster::has_backlog);
+        links || !(self.backlog.is_empty() && self.bulk_backlog.is_empty())
     }
 
     /// Handles what was left over when this was called; of bulk frames one port's share, so that
@@ -178,6 +209,7 @@ impl Fabric {
         if let Some(id) = self.bulk_backlog.pop_front() {
             self.look_at(id, QUEUE_BULK_TX);
         }
+        self.with_links(Links::run_backlog);
         self.settle();
     }
 
@@ -284,6 +316,7 @@ impl Fabric {
             self.end_survey();
         }
         self.call_guests();
+        self.flush_links();
     }
 
     /// The same in the middle of a batch: the guests are called when all of it is done.
@@ -292,9 +325,12 @@ impl Fabric {
             while let Some(action) = self.switch.next_action() {
                 self.act(action);
             }
-            match self.directory.next_answer() {
-                Some((id, answer)) => self.switch.answer(id, answer),
-                None => return,
+            if let Some((id, answer)) = self.directory.next_answer() {
+                self.switch.answer(id, answer);
+            } else if let Some(news) = self.directory.next_news() {
+                self.hear(news);
+            } else {
+                return;
             }
         }
     }
@@ -315,7 +351,9 @@ impl Fabric {
                 }
             }
             Action::Unwatch(interest) => self.directory.unwatch(interest),
-            Action::Notify(..) | Action::Dial(_) | Action::HangUp(_) => {}
+            Action::Notify(node, notice) => self.notify(node, &notice),
+            Action::Dial(node) => self.dial(node),
+            Action::HangUp(node) => self.hang_up(node),
             Action::Begun(id) => self.life_settled(id, &Ok(())),
             Action::NotBegun(id, error) => self.life_settled(id, &Err(error)),
         }

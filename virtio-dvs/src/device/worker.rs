@@ -6,6 +6,7 @@ use crate::device::fabric::{Done, Fabric, SessionError, Watch};
 use crate::device::port::SessionId;
 use crate::device::remote::Remote;
 use crate::device::timer::Timer;
+use crate::link::Watch as LinkWatch;
 use crate::socket::Listener;
 use crate::switch::PortId;
 use event_manager::{EventOps, Events, MutEventSubscriber};
@@ -27,15 +28,21 @@ enum Token {
     Connection(usize),
     Adoption,
     Throttle,
+    Directory,
+    Link(u32),
+    LinkTimer,
 }
 
 /// Connections that are taken from a port's socket in one go.
 const ACCEPT_MAX: usize = 64;
 
-const TOKEN_CODE_BITS: u32 = 3;
+const TOKEN_CODE_BITS: u32 = 4;
 const TOKEN_THROTTLE: u32 = 5;
 const TOKEN_CONNECTION: u32 = 6;
 const TOKEN_ADOPTION: u32 = 7;
+const TOKEN_DIRECTORY: u32 = 8;
+const TOKEN_LINK: u32 = 9;
+const TOKEN_LINK_TIMER: u32 = 10;
 
 impl Token {
     fn pack(self) -> u32 {
@@ -44,6 +51,9 @@ impl Token {
             Token::Connection(port) => (port, TOKEN_CONNECTION),
             Token::Adoption => (0, TOKEN_ADOPTION),
             Token::Throttle => (0, TOKEN_THROTTLE),
+            Token::Directory => (0, TOKEN_DIRECTORY),
+            Token::Link(token) => (token as usize, TOKEN_LINK),
+            Token::LinkTimer => (0, TOKEN_LINK_TIMER),
         };
         u32::try_from(port).unwrap_or(0) << TOKEN_CODE_BITS | code
     }
@@ -54,6 +64,9 @@ impl Token {
             TOKEN_CONNECTION => Token::Connection(port),
             TOKEN_ADOPTION => Token::Adoption,
             TOKEN_THROTTLE => Token::Throttle,
+            TOKEN_DIRECTORY => Token::Directory,
+            TOKEN_LINK => Token::Link(data >> TOKEN_CODE_BITS),
+            TOKEN_LINK_TIMER => Token::LinkTimer,
             queue => Token::Kick(port, usize::try_from(queue).unwrap_or(0)),
         }
     }
@@ -84,6 +97,9 @@ pub struct Worker {
     adoption: Option<Timer>,
     /// Fires when ports over their rate may go on.
     throttle: Timer,
+    /// Fires when links must be looked at, and for when it is set.
+    link_timer: Timer,
+    link_deadline: Option<Duration>,
     changes: Vec<Change>,
     allow_unsealed: bool,
 }
@@ -109,6 +125,8 @@ impl Worker {
         Ok(Worker {
             adoption,
             throttle: Timer::new()?,
+            link_timer: Timer::new()?,
+            link_deadline: None,
             fabric,
             remote: None,
             listeners: BTreeMap::new(),
@@ -234,7 +252,17 @@ impl Worker {
         {
             tracing::error!("ports over their rate wait for ever: {error}");
         }
+        self.set_link_timer();
         let mut changes = std::mem::take(&mut self.changes);
+        let links = self.fabric.take_link_watches().into_iter();
+        changes.extend(links.map(|watch| match watch {
+            LinkWatch::Add { socket, token } => {
+                let set = EventSet::IN | EventSet::OUT | EventSet::EDGE_TRIGGERED;
+                let token = Token::Link(token).pack();
+                Change::Listen(Events::with_data(socket.as_ref(), token, set))
+            }
+            LinkWatch::Remove(socket) => Change::Forget(Box::new(socket)),
+        }));
         let watches = self.fabric.take_watches().into_iter();
         changes.extend(watches.map(|watch| match watch {
             Watch::Add { file, port, queue } => {
@@ -246,6 +274,24 @@ impl Worker {
             Watch::Remove(file) => Change::Forget(Box::new(file)),
         }));
         changes
+    }
+}
+
+impl Worker {
+    /// Links have deadlines far more often than they reach them: the timer is touched only if it
+    /// would fire too late.
+    fn set_link_timer(&mut self) {
+        let Some(deadline) = self.fabric.link_deadline() else {
+            return;
+        };
+        if self.link_deadline.is_some_and(|at| at <= deadline) {
+            return;
+        }
+        let after = deadline.saturating_sub(self.fabric.now());
+        match self.link_timer.set(after) {
+            Ok(()) => self.link_deadline = Some(deadline),
+            Err(error) => tracing::error!("links are not looked after in time: {error}"),
+        }
     }
 }
 
@@ -307,6 +353,18 @@ impl MutEventSubscriber for Worker {
                 self.fabric.end_adoption();
             }
             Token::Throttle => self.fabric.resume(),
+            Token::Directory => self.fabric.directory_ready(),
+            Token::Link(token) => {
+                let set = events.event_set();
+                let broken = set.intersects(EventSet::ERROR | EventSet::HANG_UP);
+                let readable = broken || set.contains(EventSet::IN);
+                let writable = broken || set.contains(EventSet::OUT);
+                self.fabric.link_ready(token, readable, writable);
+            }
+            Token::LinkTimer => {
+                self.link_deadline = None;
+                self.fabric.link_tick();
+            }
         }
         apply(self.take_changes(), ops);
     }
@@ -320,6 +378,12 @@ impl MutEventSubscriber for Worker {
         let set = EventSet::IN | EventSet::EDGE_TRIGGERED;
         let events = Events::with_data(&self.throttle, Token::Throttle.pack(), set);
         self.changes.push(Change::Listen(events));
+        let events = Events::with_data(&self.link_timer, Token::LinkTimer.pack(), set);
+        self.changes.push(Change::Listen(events));
+        if let Some(signal) = self.fabric.directory_signal() {
+            let events = Events::with_data(&signal.as_raw_fd(), Token::Directory.pack(), set);
+            self.changes.push(Change::Listen(events));
+        }
         apply(self.take_changes(), ops);
     }
 }

@@ -105,7 +105,9 @@ pub enum Interest {
 pub enum Lease {
     /// It does, and nobody has given its VMs up.
     Held,
-    /// It was not renewed in time and may run out at any moment. Nothing may go to other nodes.
+    /// It does, but the directory does not answer.
+    Unanswered,
+    /// It was not renewed in time and may have run out for all that this node knows.
     Doubtful,
     /// It ran out: the others have given up all lives of this node's VMs. New ones may begin.
     Lapsed,

@@ -36,6 +36,7 @@ mod kind {
 const NOTICE_RETRY: u32 = 1;
 const NOTICE_GONE: u32 = 2;
 const NOTICE_MOVED: u32 = 3;
+const NOTICE_DIRECTORY: u32 = 4;
 
 /// Why bytes from a peer are not understood. The session is over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
@@ -166,6 +167,9 @@ fn notice(body: &[u8]) -> Result<Notice, Malformed> {
             incarnation: value,
         }),
         NOTICE_MOVED => Ok(Notice::Moved { vm, epoch: value }),
+        NOTICE_DIRECTORY => Ok(Notice::Directory {
+            answers: value != 0,
+        }),
         _ => Err(Malformed::Value(kind::NOTICE)),
     }
 }
@@ -181,6 +185,7 @@ pub fn encode_notice(notice: &Notice) -> [u8; NOTICE_LEN] {
         Notice::Retry { vm } => (NOTICE_RETRY, vm, 0),
         Notice::Gone { vm, incarnation } => (NOTICE_GONE, vm, incarnation),
         Notice::Moved { vm, epoch } => (NOTICE_MOVED, vm, epoch),
+        Notice::Directory { answers } => (NOTICE_DIRECTORY, 0, answers.into()),
     };
     let wire = WireNotice {
         kind: kind.into(),

@@ -5,7 +5,7 @@ use crate::frame::Class;
 use crate::link::codec::CLUSTER_MAX;
 use serde::{Deserialize, Serialize};
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 use thiserror::Error;
 
@@ -58,6 +58,18 @@ pub struct TlsFiles {
     pub key: PathBuf,
     /// Certificates of the CAs that peers' certificates must come from.
     pub ca: PathBuf,
+}
+
+impl TlsFiles {
+    /// The files that `dvsctl pki` makes for a node.
+    pub fn in_directory(directory: &Path, node: NodeId) -> TlsFiles {
+        let file = |name: String| directory.join(name);
+        TlsFiles {
+            cert: file(format!("node-{}.pem", node.0)),
+            key: file(format!("node-{}.key", node.0)),
+            ca: file("ca.pem".to_owned()),
+        }
+    }
 }
 
 /// Whether bulk frames are compressed.

@@ -1,10 +1,11 @@
 //! Other nodes: links to them, what their switches say, and the directory's news of them.
 
-use crate::directory::{Found as FoundEndpoint, Interest, Lease, Lives, Location, News, NodeId};
+use crate::directory::{Found as FoundEndpoint, Interest, Lives, Location, News, NodeId};
 use crate::frame::{Class, VM_NODE, kind, vm_and_incarnation};
 use crate::switch::peer::Notice;
-use crate::switch::port::{Life, Port};
+use crate::switch::port::Port;
 use crate::switch::routes::{Heard, Routes};
+use crate::switch::standing::Standing;
 use crate::switch::{Action, Pending, PortId, Request, Switch};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,6 +16,8 @@ pub(super) struct Link {
     pub(super) up: bool,
     /// A session was asked for.
     wanted: bool,
+    /// The node says that the directory does not answer it.
+    pub(super) unanswered: bool,
     /// Ports whose frames found no room, and to which VMs they were, by class.
     owed: [BTreeSet<(PortId, u32)>; Class::ALL.len()],
 }
@@ -22,8 +25,8 @@ pub(super) struct Link {
 /// What a switch in a cluster knows beside its ports.
 #[derive(Debug, Default)]
 pub(super) struct Cluster {
-    /// The lease is held, so that frames may go to other nodes and come from them.
-    pub(super) serving: bool,
+    /// Whether frames may go to other nodes and come from them.
+    pub(super) standing: Standing,
     pub(super) links: BTreeMap<NodeId, Link>,
     pub(super) routes: Routes,
 }
@@ -61,6 +64,7 @@ impl Switch {
                 route.believe_again();
             }
         }
+        self.greet(node);
         self.retry_all_at(node);
     }
 
@@ -68,8 +72,10 @@ impl Switch {
     pub fn link_down(&mut self, node: NodeId) {
         if let Some(link) = self.link_mut(node) {
             link.up = false;
+            link.unanswered = false;
             link.owed = Default::default();
         }
+        self.judge_standing();
     }
 
     /// A frame from `from` to VM `vm`, to be sent to `node`, found no room: RETRY is owed.
@@ -104,11 +110,17 @@ impl Switch {
         let Some(cluster) = &mut self.cluster else {
             return false;
         };
-        let (Notice::Retry { vm } | Notice::Gone { vm, .. } | Notice::Moved { vm, .. }) = notice;
-        if notice == (Notice::Retry { vm: VM_NODE }) {
-            self.retry_all_at(from);
-            return true;
-        }
+        let vm = match notice {
+            Notice::Directory { answers } => {
+                self.peer_is_answered(from, answers);
+                return true;
+            }
+            Notice::Retry { vm: VM_NODE } => {
+                self.retry_all_at(from);
+                return true;
+            }
+            Notice::Retry { vm } | Notice::Gone { vm, .. } | Notice::Moved { vm, .. } => vm,
+        };
         let Some(route) = cluster.routes.get_mut(vm) else {
             // Whatever it was, nobody here needs it.
             return true;
@@ -131,6 +143,7 @@ impl Switch {
                     self.ask(Request::Locate { vm }, Pending::Locate(vm));
                 }
             }
+            Notice::Directory { .. } => {}
         }
         true
     }
@@ -145,12 +158,9 @@ impl Switch {
                 }
             }
             News::Bound { endpoint, found } => self.bound_elsewhere(endpoint, &found),
-            // Sessions are made when something is to be sent.
-            News::Node { .. } => {}
+            News::Node { node, .. } => self.node_joined(node),
             News::NodeLost(node) => self.node_lost(node),
-            News::Lease(Lease::Held) => self.serve(true),
-            News::Lease(Lease::Doubtful) => self.serve(false),
-            News::Lease(Lease::Lapsed) => self.renew_all(),
+            News::Lease(lease) => self.lease(lease),
         }
     }
 
@@ -224,7 +234,7 @@ impl Switch {
         }
     }
 
-    fn link_mut(&mut self, node: NodeId) -> Option<&mut Link> {
+    pub(super) fn link_mut(&mut self, node: NodeId) -> Option<&mut Link> {
         self.cluster.as_mut()?.links.get_mut(&node)
     }
 
@@ -273,8 +283,10 @@ impl Switch {
             return;
         };
         cluster.links.remove(&node);
+        let lost = cluster.routes.at(node);
+        self.node_left(node);
         self.actions.push_back(Action::HangUp(node));
-        for vm in cluster.routes.at(node) {
+        for vm in lost {
             if let Some(route) = self.route_mut(vm) {
                 let heard = route.lost();
                 self.tell_heard(vm, heard);
@@ -299,42 +311,6 @@ impl Switch {
         let routes = self.cluster.as_ref().map(|it| it.routes.at(node));
         for vm in routes.unwrap_or_default() {
             self.retry_peers(vm);
-        }
-    }
-
-    /// Whether frames may go to other nodes, and come from them.
-    fn serve(&mut self, serving: bool) {
-        let Some(cluster) = &mut self.cluster else {
-            return;
-        };
-        if std::mem::replace(&mut cluster.serving, serving) || !serving {
-            return;
-        }
-        // Frames were dropped on both sides.
-        let linked = cluster.links.iter().filter(|it| it.1.up);
-        let linked: Vec<NodeId> = linked.map(|it| *it.0).collect();
-        for node in linked {
-            self.notify(node, Notice::Retry { vm: VM_NODE });
-        }
-        for id in self.ports().collect::<Vec<_>>() {
-            if self.port(id).is_some_and(|it| it.running) {
-                self.say_retry(id, VM_NODE);
-            }
-        }
-    }
-
-    /// The others have given up all lives of this node's VMs: each begins a new one.
-    fn renew_all(&mut self) {
-        if let Some(cluster) = &mut self.cluster {
-            cluster.serving = false;
-        }
-        for id in self.ports().collect::<Vec<_>>() {
-            let alive = self
-                .port(id)
-                .is_some_and(|it| matches!(it.life, Life::Alive(_)));
-            if alive {
-                self.renew(id);
-            }
         }
     }
 

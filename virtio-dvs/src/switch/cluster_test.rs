@@ -1,5 +1,5 @@
 use super::*;
-use crate::directory::{Answer, Endpoint, RequestId};
+use crate::directory::{Answer, Endpoint, Lease, RequestId};
 use crate::frame::{Frame, result};
 use crate::switch::peer::Stamp;
 use crate::switch::{Drop, Verdict};
@@ -47,6 +47,11 @@ impl World {
             incarnation: 10,
         };
         world.switch.news(News::Lease(Lease::Held));
+        let address = String::new();
+        world.switch.news(News::Node {
+            node: OTHER,
+            address,
+        });
         for vm in [1, 2] {
             world.switch.attach(VmAttributes::new(vm, 0)).unwrap();
             world.settle();
@@ -371,7 +376,12 @@ fn without_a_sure_lease_nothing_goes_between_nodes() {
     assert_eq!(within, Verdict::Deliver(world.port(2)));
     world.switch.news(News::Lease(Lease::Held));
     world.settle();
-    assert_eq!(world.take_notices(), [(OTHER, Notice::Retry { vm: 0 })]);
+    let notices = [
+        Notice::Directory { answers: false },
+        Notice::Directory { answers: true },
+        Notice::Retry { vm: 0 },
+    ];
+    assert_eq!(world.take_notices(), notices.map(|it| (OTHER, it)));
     assert_eq!(world.take_said(1), [(kind::RETRY, 0)]);
 }
 

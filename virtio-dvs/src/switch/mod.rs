@@ -26,6 +26,7 @@ mod port;
 mod remote;
 mod route;
 mod routes;
+mod standing;
 mod survey;
 mod verdict;
 

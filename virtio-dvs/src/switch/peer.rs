@@ -10,7 +10,7 @@ pub struct Stamp {
     pub dst_epoch: u32,
 }
 
-/// What one switch tells another. It is believed only of VMs that live at the node that says it.
+/// What one switch tells another. Of VMs it is believed only if they live at the node that says it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Notice {
     /// Sending to this VM works again; 0 stands for all VMs of the node.
@@ -31,5 +31,10 @@ pub enum Notice {
         vm: u32,
         /// The epoch by which it was sent.
         epoch: u32,
+    },
+    /// Whether the directory answers the node that says this.
+    Directory {
+        /// It does.
+        answers: bool,
     },
 }

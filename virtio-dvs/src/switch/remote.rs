@@ -29,7 +29,11 @@ impl Switch {
         self.admit(from, header)?;
         let port = self.port(from).ok_or(Drop::ForgedSource)?;
         let (dcid, src_epoch) = (port.attributes.dcid, port.epoch);
-        if !self.cluster.as_ref().is_some_and(|it| it.serving) {
+        if !self
+            .cluster
+            .as_ref()
+            .is_some_and(|it| it.standing.is_good())
+        {
             return Err(Drop::NoLease);
         }
         let location = self.find(from, header)?;
@@ -83,7 +87,11 @@ impl Switch {
         if header.kind == kind::TELL {
             return Err(Drop::NotAsked);
         }
-        if !self.cluster.as_ref().is_some_and(|it| it.serving) {
+        if !self
+            .cluster
+            .as_ref()
+            .is_some_and(|it| it.standing.is_good())
+        {
             return Err(Drop::NoLease);
         }
         let to = self.arrives_at(from, stamp, header)?;

@@ -15,8 +15,7 @@ impl Fabric {
         to: PortId,
         class: Class,
         header: &Frame,
-        from: &Pieces<'_>,
-        payload: usize,
+        payload: &Payload<'_, '_>,
     ) -> bool {
         let queue = rx_queue(class);
         let Some(device) = self.device_mut(to).filter(|device| device.running) else {
@@ -25,11 +24,11 @@ impl Fabric {
         let Some((ring, mem, counting)) = device.ring_and_memory(queue) else {
             return false;
         };
-        match put(ring, mem, counting, class, header, from, payload) {
+        match put(ring, mem, counting, class, header, payload) {
             Ok(false) => false,
             Ok(true) => {
                 counting.frames_out += 1;
-                counting.bytes_out += (FRAME_HEADER + payload) as u64;
+                counting.bytes_out += (FRAME_HEADER + payload.len()) as u64;
                 self.remember_to_call(to, class);
                 true
             }
@@ -42,7 +41,7 @@ impl Fabric {
 
     /// Says something to a guest, now or, collapsed into RETRY(all), when there is room.
     pub(super) fn say(&mut self, to: PortId, frame: &Frame) {
-        let said = self.deliver(to, Class::Message, frame, &Pieces::new(), 0);
+        let said = self.deliver(to, Class::Message, frame, &Payload::Bytes(&[]));
         if !said {
             self.switch.node_frame_lost(to, frame);
             self.look_for_room_later(to, Class::Message);
@@ -144,8 +143,7 @@ fn put(
     counting: &mut Counting,
     class: Class,
     header: &Frame,
-    from: &Pieces<'_>,
-    payload: usize,
+    payload: &Payload<'_, '_>,
 ) -> Result<bool, RingError> {
     for _ in 0..BAD_BUFFERS_MAX {
         let Some(chain) = ring.pop(mem)? else {
@@ -158,11 +156,11 @@ fn put(
                 if buffer.len() < class.frame_max() {
                     return Err(BadChain::Short);
                 }
-                buffer.write(header.as_bytes(), from, FRAME_HEADER, payload)
+                buffer.write(header.as_bytes(), payload)
             })
             .is_ok();
         if usable {
-            ring.push(mem, head, FRAME_HEADER + payload)?;
+            ring.push(mem, head, FRAME_HEADER + payload.len())?;
             return Ok(true);
         }
         counting.bad_buffers += 1;

@@ -104,13 +104,19 @@ impl Fabric {
         let dropped = match taken {
             Err(_) => Some(Drop::Chain),
             Ok((pieces, header)) => {
-                let payload = pieces.len() - FRAME_HEADER;
-                match self.switch.frame(from, &header, class, payload) {
+                let payload = Payload::Chain {
+                    from: pieces,
+                    skip: FRAME_HEADER,
+                    count: pieces.len() - FRAME_HEADER,
+                };
+                match self.switch.frame(from, &header, class, payload.len()) {
                     Verdict::Drop(drop) => Some(drop),
-                    Verdict::Forward(..) => Some(Drop::LinkDown),
+                    Verdict::Forward(node, stamp) => self
+                        .forward(from, node, class, stamp, &header, pieces)
+                        .err(),
                     Verdict::Tell => self.told(from, &header, pieces).err(),
                     Verdict::Deliver(to) => {
-                        let delivered = self.deliver(to, class, &header, pieces, payload);
+                        let delivered = self.deliver(to, class, &header, &payload);
                         if !delivered {
                             self.switch.no_room(from, to, class);
                             self.look_for_room_later(to, class);
@@ -232,7 +238,7 @@ impl Fabric {
             nonce: request.nonce,
             ..ControlResponse::new_zeroed()
         };
-        let written = writable.write(response.as_bytes(), &Pieces::new(), 0, 0);
+        let written = writable.write(response.as_bytes(), &Payload::Bytes(&[]));
         written.map_or(0, |()| size_of::<ControlResponse>())
     }
 }
