@@ -377,3 +377,7 @@ impl Fabric {
 #[cfg(test)]
 #[path = "fabric_test.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "fabric_cluster_test.rs"]
+mod cluster_tests;
