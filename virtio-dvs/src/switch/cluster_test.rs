@@ -415,6 +415,30 @@ fn with_the_lease_the_lives_are_lost_and_begin_anew() {
 }
 
 #[test]
+fn who_speaks_in_a_life_that_is_over_is_told_of_the_next() {
+    let mut world = World::in_touch();
+    let over = world.life(1);
+    world.switch.news(News::Lease(Lease::Lapsed));
+    world.switch.news(News::Lease(Lease::Held));
+    world.forget();
+    let frame = world.frame((1, over), (9, 4));
+    let port = world.port(1);
+    for told in [true, false] {
+        let verdict = world.switch.frame(port, &frame, Class::Message, 0);
+        assert_eq!(verdict, Verdict::Drop(Drop::SourceOver));
+        world.switch.batch_end(port);
+        world.settle();
+        let said = world.take_said(1);
+        let renewed = (kind::RENEWED, u64::from(world.life(1)));
+        assert_eq!(
+            said.contains(&renewed),
+            told,
+            "once for all that came of it"
+        );
+    }
+}
+
+#[test]
 fn an_endpoint_that_is_bound_elsewhere_ends_the_wait() {
     let mut world = World::new();
     let port = world.port(1);

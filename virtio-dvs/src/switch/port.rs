@@ -84,6 +84,8 @@ pub(super) struct Port {
     pub(super) owed_gone: BTreeMap<u32, u32>,
     /// ASK found no room.
     pub(super) owed_ask: Option<Frame>,
+    /// A frame of this batch was of a life that is over: the guest does not know.
+    pub(super) refused_life: Option<u32>,
     /// A frame was refused in this batch for what its source endpoint is not, or may not.
     pub(super) refused_source: bool,
     /// RETRY may answer that; regained by frames that are carried and by control requests, so that
@@ -116,6 +118,7 @@ impl Port {
             owed_all: false,
             owed_gone: BTreeMap::new(),
             owed_ask: None,
+            refused_life: None,
             refused_source: false,
             may_retry_source: true,
             said_gone: None,
@@ -179,6 +182,7 @@ impl Port {
         self.owed_all = false;
         self.owed_gone.clear();
         self.owed_ask = None;
+        self.refused_life = None;
         self.refused_source = false;
         self.may_retry_source = true;
         self.said_gone = None;

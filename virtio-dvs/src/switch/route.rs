@@ -90,10 +90,16 @@ impl Switch {
             return;
         };
         port.said_gone = None;
-        let retry = std::mem::take(&mut port.refused_source) && port.may_retry_source;
-        if retry {
-            port.may_retry_source = false;
-            self.say_retry(id, VM_NODE);
+        let life = port.refused_life.take();
+        let refused = std::mem::take(&mut port.refused_source) || life.is_some();
+        if !refused || !port.may_retry_source {
+            return;
+        }
+        port.may_retry_source = false;
+        match life {
+            // A node that was started again does not know whether the last one has said it.
+            Some(over) => self.say_renewed(id, over),
+            None => self.say_retry(id, VM_NODE),
         }
     }
 
@@ -187,6 +193,13 @@ impl Switch {
             Drop::UnboundSource | Drop::DeniedCall | Drop::DeniedDestination => {
                 if let Some(port) = self.port_mut(from) {
                     port.refused_source = true;
+                }
+            }
+            Drop::SourceOver => {
+                let life = header.src_inc.get();
+                let alive = |port: &&mut Port| port.incarnation().is_some() && port.is_over(life);
+                if let Some(port) = self.port_mut(from).filter(alive) {
+                    port.refused_life = Some(life);
                 }
             }
             _ => {}
