@@ -24,6 +24,7 @@ mod handshake;
 mod links;
 mod output;
 mod packing;
+pub mod pki;
 mod tls;
 mod transport;
 mod view;

@@ -24,6 +24,12 @@ enum Said {
     Refused(Refusal, String),
 }
 
+/// What a peer says, fit for a log.
+fn printable(text: &[u8]) -> String {
+    let text = String::from_utf8_lossy(text);
+    text.chars().filter(|it| !it.is_control()).collect()
+}
+
 impl Links {
     /// Takes the connections that wait.
     pub(super) fn accept(&mut self) {
@@ -103,10 +109,7 @@ impl Links {
             let heard = connection.handshake(&mut self.scratch, |said| match said {
                 Handshake::Hello(hello) => Said::Hello(hello),
                 Handshake::Welcome(welcome) => Said::Welcome(welcome),
-                Handshake::Refused(refusal, reason) => Said::Refused(
-                    refusal,
-                    String::from_utf8_lossy(reason).escape_debug().to_string(),
-                ),
+                Handshake::Refused(refusal, reason) => Said::Refused(refusal, printable(reason)),
             });
             let stage = connection.stage;
             if connection.transport.wants_write() {

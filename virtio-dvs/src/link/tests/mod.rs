@@ -168,6 +168,13 @@ impl Node {
         view.and_then(|it| it.last_error).unwrap_or_default()
     }
 
+    /// The system ends a connection.
+    fn break_connection(&mut self, node: NodeId, class: Class) {
+        let slot = self.links.open_slot(node, class).unwrap();
+        let socket = self.links.connections[slot].transport.socket();
+        socket.shutdown(std::net::Shutdown::Both).unwrap();
+    }
+
     /// A frame that is told from others by `arg`.
     fn send(
         &mut self,
@@ -188,6 +195,13 @@ impl Node {
         self.links
             .send_frame(to, class, stamp, &header, payload.len(), copy)
     }
+}
+
+/// Bytes that cannot be compressed.
+fn noise(length: usize) -> Vec<u8> {
+    let mut bytes = vec![0; length];
+    Xoshiro256PlusPlus::seed_from_u64(1).fill_bytes(&mut bytes);
+    bytes
 }
 
 fn frame(arg: u64, payload: usize) -> Frame {
@@ -214,10 +228,6 @@ impl Raw {
             got: Vec::new(),
             ended: false,
         }
-    }
-
-    fn connect(node: &Node) -> Raw {
-        Raw::new(TcpStream::connect(node.links.local_address()).unwrap())
     }
 
     fn say(&mut self, bytes: &[u8]) {
