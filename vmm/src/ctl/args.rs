@@ -50,6 +50,9 @@ pub enum Command {
     Info,
     /// Whether the node answers
     Ping,
+    /// Certificates for the links between nodes, by a small CA for trying
+    #[command(subcommand)]
+    Pki(PkiCommand),
     /// Print a completion script for a shell
     Completion {
         /// The shell
@@ -92,6 +95,29 @@ pub enum VmmCommand {
     Ping,
     /// End it and its machine
     Shutdown,
+}
+
+/// What to make. Nothing is ever overwritten.
+#[derive(Clone, Debug, Subcommand)]
+pub enum PkiCommand {
+    /// Make the CA: ca.pem for every host, ca.key for nobody else
+    Ca {
+        /// Where to put it
+        #[arg(long)]
+        dir: PathBuf,
+    },
+    /// Make the certificate and the key of a node, for the host that it runs on
+    Node {
+        /// Where the CA is, and where to put them
+        #[arg(long)]
+        dir: PathBuf,
+        /// Number of the node
+        #[arg(long)]
+        id: u32,
+        /// Further names and addresses of the host
+        #[arg(long, value_name = "NAME|ADDRESS")]
+        host: Vec<String>,
+    },
 }
 
 /// A VM to attach.

@@ -3,6 +3,7 @@
 pub mod args;
 pub mod client;
 mod endpoints;
+mod pki;
 mod run;
 mod table;
 

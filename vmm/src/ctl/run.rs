@@ -2,13 +2,15 @@
 
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use clap::CommandFactory;
 use serde_json::{Map, Value, json};
 
 use super::args::{Attach, Cli, Command, VmCommand, VmmCommand};
 use super::client::{Client, ClientError};
-use super::{endpoints, table};
+use super::{endpoints, pki, table};
+use virtio_dvs::link::pki::PkiError;
 
 /// Largest configuration in bytes.
 const MAX_CONFIG: u64 = 1 << 20;
@@ -35,6 +37,9 @@ pub enum CtlError {
         /// Why.
         reason: String,
     },
+    /// A certificate.
+    #[error(transparent)]
+    Pki(#[from] PkiError),
     /// Nobody takes the output.
     #[error("cannot print: {0}")]
     Print(#[from] io::Error),
@@ -47,6 +52,7 @@ pub fn run(cli: &Cli, out: &mut dyn Write) -> Result<(), CtlError> {
             clap_complete::generate(*shell, &mut Cli::command(), "dvsctl", out);
             return Ok(());
         }
+        Command::Pki(command) => Some(pki::run(command, SystemTime::now())?),
         Command::Vm(command) => vm(&vmm_client(cli)?, command)?,
         Command::Vmm(VmmCommand::Ping) => Some(vmm_client(cli)?.get("vmm.ping")?),
         Command::Vmm(VmmCommand::Shutdown) => vmm_client(cli)?.put("vmm.shutdown", None)?,

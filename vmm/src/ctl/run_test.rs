@@ -49,6 +49,24 @@ fn limits_are_sent_only_where_given() {
 }
 
 #[test]
+fn certificates_are_made_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let dir = folder.path().to_str().unwrap();
+    let mut out = Vec::new();
+    run(&cli(&["pki", "ca", "--dir", dir]), &mut out).unwrap();
+    let node = ["pki", "node", "--dir", dir, "--id", "7"];
+    let with_host = [&node[..], &["--host", "192.0.2.1", "--json"]].concat();
+    let mut out = Vec::new();
+    run(&cli(&with_host), &mut out).unwrap();
+    let made: Value = serde_json::from_slice(&out).unwrap();
+    let key = folder.path().join("node-7.key");
+    assert_eq!(made["key"], json!(key));
+    assert!(key.exists());
+    assert!(error(&node).contains("node-7"));
+    assert!(error(&["pki", "ca", "--dir", dir]).contains("exists"));
+}
+
+#[test]
 fn completion_knows_the_commands() {
     let mut out = Vec::new();
     run(&cli(&["completion", "bash"]), &mut out).unwrap();
