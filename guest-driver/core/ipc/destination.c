@@ -124,6 +124,17 @@ void dvs_dest_missed(struct dvs_dest *d, struct dvs_chan *ch, dvs_u32 gen)
 	d->addr.gen = gen;
 }
 
+void dvs_dest_not_there(struct dvs_core *c, struct dvs_chan *ch, struct dvs_addr addr)
+{
+	struct dvs_dest *d = find(c, addr.nr);
+
+	if (!d || !d->known || d->chan != ch || d->addr.gen != addr.gen)
+		return;
+	dvs_dest_missed(d, ch, addr.gen);
+	if (!dvs_list_empty(&d->watchers))
+		dvs_dest_look_up(c, d);
+}
+
 void dvs_dest_told(struct dvs_core *c, const struct dvs_chan *ch, struct dvs_addr addr)
 {
 	struct dvs_dest *d = find(c, addr.nr);
@@ -289,18 +300,11 @@ int dvs_dest_refused(struct dvs_core *c, dvs_u64 nonce, dvs_s32 result)
 
 void dvs_dest_watch_missed(struct dvs_core *c, struct dvs_chan *ch, const struct dvs_frame *f)
 {
-	dvs_u64 index = f->op & ~DVS_OP_WATCH;
-	struct dvs_dest *d;
+	struct dvs_addr addr = { .nr = f->src_ep, .gen = f->src_gen };
+	struct dvs_dest *d = find(c, addr.nr);
 
-	if (index >= c->limits.destinations)
-		return;
-	d = &c->dest[index];
-	if (!d->used || !d->known || d->chan != ch || d->watch != DVS_WATCH_SENT ||
-	    d->addr.gen != f->src_gen || d->addr.nr != f->src_ep)
-		return;
-	dvs_dest_missed(d, ch, d->addr.gen);
-	if (!dvs_list_empty(&d->watchers))
-		dvs_dest_look_up(c, d);
+	if (d && d->watch == DVS_WATCH_SENT && f->op == (DVS_OP_WATCH | d->index))
+		dvs_dest_not_there(c, ch, addr);
 }
 
 void dvs_dest_died(struct dvs_core *c, struct dvs_chan *ch, struct dvs_addr addr)

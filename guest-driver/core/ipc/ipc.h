@@ -387,6 +387,8 @@ void dvs_dest_look_up(struct dvs_core *c, struct dvs_dest *d);
 void dvs_dest_forget(struct dvs_dest *d);
 /* … by an answer from there: this life of it is over, or about to be. */
 void dvs_dest_missed(struct dvs_dest *d, struct dvs_chan *ch, dvs_u32 gen);
+/* … if that is what is known of it. Nobody will tell of its death any more: who waits for that looks again. */
+void dvs_dest_not_there(struct dvs_core *c, struct dvs_chan *ch, struct dvs_addr addr);
 /* A request to this endpoint has its frame, and the other core learns from it who remembers it. */
 void dvs_dest_told(struct dvs_core *c, const struct dvs_chan *ch, struct dvs_addr addr);
 /* Requests on this channel are taken back: perhaps the other core has learnt of none. */

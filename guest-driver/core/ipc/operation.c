@@ -328,22 +328,10 @@ void dvs_op_fill_cancel(struct dvs_core *c, struct dvs_op *op, struct dvs_frame 
 		dvs_op_free(c, op);
 }
 
-/* Nobody will tell of its death any more: who waits for that looks again. */
-static void forget_location(struct dvs_core *c, const struct dvs_op *op)
-{
-	struct dvs_dest *d = dvs_dest_get(c, op->dst.nr);
-
-	if (!d || !d->known || d->chan != op->chan || d->addr.gen != op->dst.gen)
-		return;
-	dvs_dest_missed(d, op->chan, op->dst.gen);
-	if (!dvs_list_empty(&d->watchers))
-		dvs_dest_look_up(c, d);
-}
-
 /* Nothing of the copy has been done yet: it begins anew, with locations looked up anew. */
 static void copy_not_here(struct dvs_core *c, struct dvs_op *op)
 {
-	forget_location(c, op);
+	dvs_dest_not_there(c, op->chan, op->dst);
 	if (!op->copy->result)
 		op->copy->moved = 1;
 	dvs_op_finish(c, op, dvs_op_died(op));
@@ -355,7 +343,7 @@ static void not_here(struct dvs_core *c, struct dvs_op *op)
 	struct dvs_dest *d;
 
 	if (op->state == DVS_OP_CANCELLING) {
-		forget_location(c, op);
+		dvs_dest_not_there(c, op->chan, op->dst);
 		dvs_op_finish(c, op, op->why);
 		return;
 	}
