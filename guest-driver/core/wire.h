@@ -41,6 +41,7 @@
 #define DVS_K_FOUND		5	/* op: nonce; dst_ep, dst_gen; arg: VM | incarnation << 32; result */
 #define DVS_K_ASK		6	/* op: nonce; arg: tell the state of the endpoints from this place on */
 #define DVS_K_PRIVILEGED	7	/* op: nonce; dst_ep, dst_gen; result */
+#define DVS_K_RENEWED		8	/* arg: the new incarnation of this VM; dst_inc: the one that is over */
 #define DVS_K_NODE_LAST		15
 
 #define DVS_K_ACK		16	/* acknowledges and grants, nothing else */

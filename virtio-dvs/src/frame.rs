@@ -37,7 +37,7 @@ pub mod kind {
     pub const ASK: u8 = 6;
     /// Node: result of a PRIVILEGE request.
     pub const PRIVILEGED: u8 = 7;
-    /// Node: this life of the VM is over, and it lives on in the life `arg`.
+    /// Node: this VM has the new incarnation `arg`; the one in `dst_inc` is over.
     pub const RENEWED: u8 = 8;
     /// The last kind that only the node sends.
     pub const NODE_LAST: u8 = 15;

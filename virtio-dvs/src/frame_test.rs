@@ -133,6 +133,7 @@ fn kinds() -> Vec<(&'static str, u8)> {
         ("FOUND", kind::FOUND),
         ("ASK", kind::ASK),
         ("PRIVILEGED", kind::PRIVILEGED),
+        ("RENEWED", kind::RENEWED),
         ("NODE_LAST", kind::NODE_LAST),
         ("ACK", kind::ACK),
         ("REFUSED", kind::REFUSED),
