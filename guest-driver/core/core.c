@@ -166,7 +166,7 @@ static void take_frame(void *user, struct dvs_chan *ch,
 			dvs_dest_some_died(c, ch);
 			break;
 		}
-		dvs_held_sender_died(c, ch, &src);
+		dvs_held_sender_died(c, ch, src);
 		dvs_dest_died(c, ch, src);
 		break;
 	case DVS_K_NOP:
@@ -199,15 +199,16 @@ static void refused(void *user, struct dvs_chan *ch)
 	dvs_dest_forget_peer(user, ch, DVS_ERSCBUSY);
 }
 
-static void gone(void *user, struct dvs_chan *ch)
+static void gone(void *user, struct dvs_chan *ch, int renewed)
 {
 	struct dvs_core *c = user;
+	dvs_s32 cut_off = renewed ? DVS_ENOTCONN : DVS_OK;
 	dvs_u32 i;
 
-	dvs_held_sender_died(c, ch, (void *)0);
-	dvs_op_peer_gone(c, ch);
-	dvs_party_peer_gone(c, ch);
-	dvs_dest_forget_peer(c, ch, DVS_ESRCDIED);
+	dvs_held_peer_gone(c, ch, cut_off);
+	dvs_op_peer_gone(c, ch, cut_off);
+	dvs_party_peer_gone(c, ch, cut_off);
+	dvs_dest_forget_peer(c, ch, cut_off ? cut_off : DVS_ESRCDIED);
 	for (i = 0; i < c->limits.endpoints; i++) {
 		c->ep[i].peers &= ~(1ull << ch->index);
 		dvs_ep_release_if_over(c, &c->ep[i]);
@@ -245,6 +246,8 @@ static void init_endpoints(struct dvs_core *c, dvs_u64 *notes)
 		dvs_list_init(&ep->notes);
 		dvs_list_init(&ep->values);
 		dvs_list_init(&ep->queue);
+		dvs_list_init(&ep->early);
+		dvs_list_init(&ep->waiting);
 		dvs_list_init(&ep->open);
 		dvs_list_init(&ep->parties);
 		dvs_list_init(&ep->loans);
@@ -269,6 +272,7 @@ static void init_pools(struct dvs_core *c, const struct layout *l, struct dvs_he
 	}
 	dvs_list_init(&c->free_ops);
 	dvs_list_init(&c->free_held);
+	dvs_list_init(&c->orphans);
 	dvs_list_init(&c->free_values);
 	for (i = 0; i < c->limits.operations; i++) {
 		dvs_list_init(&c->op[i].out.link);
@@ -345,6 +349,11 @@ void dvs_core_stop(struct dvs_core *c)
 	dvs_party_device_gone(c);
 }
 
+dvs_u32 dvs_core_incarnation(const struct dvs_core *c)
+{
+	return c->id.incarnation;
+}
+
 void dvs_core_stats(const struct dvs_core *c, struct dvs_stats *stats)
 {
 	dvs_u32 i;
@@ -403,6 +412,9 @@ static void take_node_frame(struct dvs_core *c, const struct dvs_frame *f)
 	case DVS_K_PRIVILEGED:
 		dvs_privileges_result(c, f);
 		break;
+	case DVS_K_RENEWED:
+		dvs_renew(c, (dvs_u32)f->arg);
+		break;
 	default:
 		c->stats.malformed_dropped++;
 	}
@@ -415,7 +427,9 @@ static int take_header(struct dvs_core *c, struct dvs_frame *f, const void *buff
 	if (len >= sizeof(*f))
 		__builtin_memcpy(f, buffer, sizeof(*f));
 	if (len >= sizeof(*f) && len <= max && f->len == len - sizeof(*f) &&
-	    f->dst_vm == c->id.vm && f->dst_inc == c->id.incarnation)
+	    f->dst_vm == c->id.vm &&
+	    /* Which life is over does not matter to the next one: the news may come twice, or late. */
+	    (f->dst_inc == c->id.incarnation || f->kind == DVS_K_RENEWED))
 		return 1;
 	c->stats.malformed_dropped++;
 	return 0;

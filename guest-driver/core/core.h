@@ -163,7 +163,10 @@ struct dvs_ops {
 	void (*timer)(void *ctx, dvs_u64 at_ns);
 	/* Fill in what the core does not know of an endpoint: pid, name, more bits of misc. */
 	void (*describe)(void *ctx, struct dvs_ep *ep, struct dvs_endpoint_state *state);
-	/* The endpoint's slot is free again: no shell reference may be left. */
+	/*
+	 * No shell reference to the endpoint may be left: its slot is free again,
+	 * or it was taken away, since its number is another's in a new life of this VM.
+	 */
 	void (*released)(void *ctx, struct dvs_ep *ep);
 	/*
 	 * Put a frame on the bulk transmit queue: the header of this slot (see
@@ -198,7 +201,8 @@ struct dvs_stats {
 	dvs_u64 acks_sent;		/* lone ones */
 	dvs_u64 backstop_fired;
 	dvs_u64 retries;		/* RETRY frames taken */
-	dvs_u64 gone;
+	dvs_u64 gone;			/* channels that ended */
+	dvs_u64 renewals;		/* new lives of this VM */
 	dvs_u64 local_messages;
 	dvs_u64 remote_messages;
 	dvs_u64 bulk_sent;
@@ -246,6 +250,8 @@ struct dvs_core *dvs_core_init(void *memory, void *slots,
 /* The device is gone for good: every call under way ends with DVS_ENOTCONN, every later one too. */
 void dvs_core_stop(struct dvs_core *core);
 void dvs_core_stats(const struct dvs_core *core, struct dvs_stats *stats);
+/* Which life of this VM it is: as dvs_core_init was told, until the node gives it another one. */
+dvs_u32 dvs_core_incarnation(const struct dvs_core *core);
 
 /* ---- calls ----
  * Each returns a result (0 or negative: done) or DVS_PENDING.

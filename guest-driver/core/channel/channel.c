@@ -33,9 +33,9 @@ static void start(struct dvs_channels *cs, struct dvs_chan *ch, dvs_u32 vm, dvs_
 	cs->stats->peers++;
 }
 
-static void stop(struct dvs_channels *cs, struct dvs_chan *ch)
+static void stop(struct dvs_channels *cs, struct dvs_chan *ch, int renewed)
 {
-	cs->user->gone(cs->user_ctx, ch);
+	cs->user->gone(cs->user_ctx, ch, renewed);
 	ch->vm = DVS_VM_NODE;
 	cs->stats->peers--;
 	cs->stats->gone++;
@@ -50,7 +50,7 @@ struct dvs_chan *dvs_chan_open(struct dvs_channels *cs, dvs_u32 vm, dvs_u32 inc)
 	if (ch) {
 		if (dvs_before(inc, ch->inc))
 			return (void *)0;
-		stop(cs, ch);
+		stop(cs, ch, 0);
 	} else {
 		ch = find(cs, DVS_VM_NODE);
 		if (!ch)
@@ -83,7 +83,23 @@ void dvs_channels_gone(struct dvs_channels *cs, dvs_u32 vm, dvs_u32 inc)
 	struct dvs_chan *ch = find(cs, vm);
 
 	if (vm != DVS_VM_NODE && ch && !dvs_before(inc, ch->inc))
-		stop(cs, ch);
+		stop(cs, ch, 0);
+}
+
+void dvs_channels_renew(struct dvs_channels *cs, dvs_u32 inc)
+{
+	dvs_u8 full = cs->full, bulk_full = cs->bulk_full;
+	dvs_u32 i;
+
+	/* What the end of one brings for another is not sent: that one ends as well. */
+	cs->full = 1;
+	cs->bulk_full = 1;
+	for (i = 0; i < cs->count; i++)
+		if (cs->chan[i].vm != DVS_VM_NODE)
+			stop(cs, &cs->chan[i], 1);
+	cs->my_inc = inc;
+	cs->full = full;
+	cs->bulk_full = bulk_full;
 }
 
 static void take_acknowledgement(struct dvs_channels *cs, struct dvs_chan *ch,

@@ -84,8 +84,8 @@ struct dvs_chan_user {
 	void (*bulk_acked)(void *user, struct dvs_bulk_out *out);
 	/* The peer has no room for a channel with this VM. */
 	void (*refused)(void *user, struct dvs_chan *ch);
-	/* The other VM's life is over; the channel is freed on return. */
-	void (*gone)(void *user, struct dvs_chan *ch);
+	/* The other VM's life is over, or (renewed) this one's; the channel is freed on return. */
+	void (*gone)(void *user, struct dvs_chan *ch, int renewed);
 };
 
 struct dvs_channels {
@@ -144,6 +144,8 @@ struct dvs_chan *dvs_channels_bulk(struct dvs_channels *cs, const struct dvs_fra
 				   dvs_u64 now);
 void dvs_channels_retry(struct dvs_channels *cs, dvs_u32 vm, dvs_u64 now);
 void dvs_channels_gone(struct dvs_channels *cs, dvs_u32 vm, dvs_u32 inc);
+/* This VM has a new life: every channel is over. */
+void dvs_channels_renew(struct dvs_channels *cs, dvs_u32 inc);
 void dvs_channels_batch_end(struct dvs_channels *cs, dvs_u64 now);
 void dvs_channels_room(struct dvs_channels *cs, dvs_u64 now);
 /* Returns when it wants to be called next. */

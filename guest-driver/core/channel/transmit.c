@@ -196,7 +196,8 @@ static void send_acknowledgement(struct dvs_channels *cs, struct dvs_chan *ch)
 	ch->ack_now = 1; /* stays if there is no room now */
 	if (cs->full)
 		return;
-	if (f->dst_vm != ch->vm || f->dst_inc != ch->inc || f->kind != DVS_K_ACK) {
+	if (f->dst_vm != ch->vm || f->dst_inc != ch->inc || f->src_inc != cs->my_inc ||
+	    f->kind != DVS_K_ACK) {
 		if (!cs->ops->reusable(cs->ctx, slot)) {
 			cs->full = 1;
 			return;

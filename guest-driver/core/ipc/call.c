@@ -72,7 +72,7 @@ void DVS_HOT dvs_call_send_local(struct dvs_core *c, struct dvs_call *call, stru
 {
 	struct dvs_req *req = &call->req;
 
-	if (gen && gen != dst->addr.gen) {
+	if (!dvs_ep_is(dst, gen)) {
 		dvs_call_finish(c, call, DVS_EENDPOINT);
 		return;
 	}
@@ -197,8 +197,7 @@ int DVS_HOT dvs_reply(struct dvs_core *c, struct dvs_call *call, struct dvs_ep *
 		answer(c, call, open);
 		dvs_call_finish(c, call, DVS_OK);
 	} else if (local) {
-		dvs_call_finish(c, call, dst.gen && dst.gen != local->addr.gen ? DVS_EENDPOINT
-										: DVS_EPROCSTS);
+		dvs_call_finish(c, call, dvs_ep_is(local, dst.gen) ? DVS_EPROCSTS : DVS_EENDPOINT);
 	} else {
 		/* Nobody far waits for this: whether it lives decides about the error. */
 		result = dvs_op_start(c, call, dst, DVS_K_NOP, 0);
@@ -230,7 +229,7 @@ int DVS_HOT dvs_receive(struct dvs_core *c, struct dvs_call *call, struct dvs_ep
 	if (result)
 		return result;
 	dvs_call_begin(c, call, ep, DVS_CALL_RECEIVE, flags, now);
-	call->filter = from;
+	call->filter = dvs_known_here(c, from);
 	if (from.nr == DVS_ANY && ep->woken) {
 		ep->woken = 0;
 		dvs_call_finish(c, call, DVS_EWOKENUP);
@@ -244,7 +243,7 @@ int DVS_HOT dvs_receive(struct dvs_core *c, struct dvs_call *call, struct dvs_ep
 		local = dvs_ep_lookup(c, from.nr, DVS_EP_BOUND);
 		if (!local)
 			result = dvs_dest_watch(c, call);
-		else if (from.gen && from.gen != local->addr.gen)
+		else if (!dvs_ep_is(local, from.gen))
 			result = DVS_EENDPOINT;
 	}
 	if (result)

@@ -155,7 +155,7 @@ void dvs_party_fill(struct dvs_core *c, struct dvs_party *p, struct dvs_frame *f
 		return;
 	}
 	say.other_ep = p->side.ep->addr.nr;
-	say.other_gen = p->side.ep->addr.gen;
+	say.other_gen = p->side.ep->gen;
 	f->kind = DVS_K_FETCH;
 	f->src_ep = say.other_ep;
 	f->src_gen = say.other_gen;

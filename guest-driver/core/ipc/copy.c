@@ -123,6 +123,8 @@ static struct dvs_copy_side what_of(const struct dvs_core *c, const struct dvs_c
 {
 	const struct dvs_share *other = &cp->share[!which];
 	const struct dvs_copy_end *end = end_of(cp, which);
+	const struct dvs_ep *here = other->chan ? (void *)0 :
+				    dvs_ep_lookup(c, other->at.nr, DVS_EP_BOUND);
 
 	return (struct dvs_copy_side){
 		.address = end->address,
@@ -134,7 +136,7 @@ static struct dvs_copy_side what_of(const struct dvs_core *c, const struct dvs_c
 		.other_vm = other->chan ? other->chan->vm : c->id.vm,
 		.other_inc = other->chan ? other->chan->inc : c->id.incarnation,
 		.other_ep = other->at.nr,
-		.other_gen = other->at.gen,
+		.other_gen = here ? here->gen : other->at.gen,
 	};
 }
 
@@ -239,7 +241,7 @@ static void locate(struct dvs_core *c, struct dvs_copying *cp, int which)
 
 	if (!here)
 		result = dvs_op_locate(c, cp, which, want);
-	else if (want.gen && want.gen != here->addr.gen)
+	else if (!dvs_ep_is(here, want.gen))
 		result = DVS_EENDPOINT;
 	else
 		dvs_copy_found(c, cp, which, here->addr, (void *)0);

@@ -143,7 +143,8 @@ void dvs_party_abandon(struct dvs_core *c, struct dvs_call *call);
 /* The endpoint is over. */
 void dvs_party_stop(struct dvs_core *c, struct dvs_ep *ep);
 void dvs_party_device_gone(struct dvs_core *c);
-void dvs_party_peer_gone(struct dvs_core *c, struct dvs_chan *ch);
+/* cut_off: as of dvs_op_peer_gone. */
+void dvs_party_peer_gone(struct dvs_core *c, struct dvs_chan *ch, dvs_s32 cut_off);
 void dvs_party_peer_refused(struct dvs_core *c, struct dvs_chan *ch);
 /* Queues have room: some may not be referred to any more. */
 void dvs_party_room(struct dvs_core *c);

@@ -68,13 +68,14 @@ void dvs_op_source_died(struct dvs_core *c, struct dvs_ep *ep)
 			dvs_op_free(c, &c->op[i]);
 }
 
-void dvs_op_peer_gone(struct dvs_core *c, struct dvs_chan *ch)
+void dvs_op_peer_gone(struct dvs_core *c, struct dvs_chan *ch, dvs_s32 cut_off)
 {
 	while (!dvs_list_empty(&ch->ops)) {
 		struct dvs_op *op = dvs_entry(ch->ops.next, struct dvs_op, link);
-		int taken = op->kind == DVS_K_REQ && op->state != DVS_OP_QUEUED;
+		int taken = op->kind == DVS_K_REQ && op->state >= DVS_OP_SENT;
+		dvs_s32 died = taken ? DVS_ESRCDIED : dvs_op_died(op);
 
-		dvs_op_finish(c, op, taken ? DVS_ESRCDIED : dvs_op_died(op));
+		dvs_op_finish(c, op, cut_off ? cut_off : died);
 	}
 }
 
@@ -83,7 +84,7 @@ void dvs_op_peer_refused(struct dvs_core *c, struct dvs_chan *ch)
 	while (!dvs_list_empty(&ch->ops)) {
 		struct dvs_op *op = dvs_entry(ch->ops.next, struct dvs_op, link);
 
-		dvs_chan_forget(&c->channels, ch, op->ep->addr, (void *)0, (void *)0);
+		dvs_chan_forget(&c->channels, ch, dvs_ep_outside(op->ep), (void *)0, (void *)0);
 		dvs_op_finish(c, op, DVS_ERSCBUSY);
 	}
 }
@@ -143,8 +144,8 @@ void dvs_op_rights_taken(struct dvs_core *c, struct dvs_ep *ep)
 
 	for (i = 0; i < c->channels.count; i++)
 		if (ep->peers & 1ull << i) {
-			dvs_chan_forget(&c->channels, &c->channels.chan[i], ep->addr, take_back,
-					&n);
+			dvs_chan_forget(&c->channels, &c->channels.chan[i], dvs_ep_outside(ep),
+					take_back, &n);
 			dvs_dest_doubt(c, &c->channels.chan[i]);
 		}
 	for (i = 0; i < c->limits.operations; i++) {

@@ -2,9 +2,9 @@
 /* The life of an endpoint: bind, unbind, and what its death means to others. */
 #include "copying.h"
 
-struct dvs_ep *DVS_HOT dvs_ep_lookup(struct dvs_core *c, dvs_s32 nr, int state)
+struct dvs_ep *DVS_HOT dvs_ep_lookup(const struct dvs_core *c, dvs_s32 nr, int state)
 {
-	struct dvs_list *head = &c->ep_hash[dvs_bucket(nr)];
+	const struct dvs_list *head = &c->ep_hash[dvs_bucket(nr)];
 	struct dvs_list *p;
 
 	dvs_for_each(p, head) {
@@ -66,6 +66,8 @@ static struct dvs_ep *allocate(struct dvs_core *c, dvs_s32 nr)
 	ep->ctl = DVS_CTL_IDLE;
 	ep->released = 0;
 	ep->woken = 0;
+	ep->restoring = 0;
+	ep->gen = 0;
 	ep->lclsent = 0;
 	ep->rmtsent = 0;
 	ep->lclcopy = 0;
@@ -73,6 +75,7 @@ static struct dvs_ep *allocate(struct dvs_core *c, dvs_s32 nr)
 	ep->owner = (void *)0;
 	ep->peers = 0;
 	ep->nonce = ++c->next_nonce;
+	ep->bind_nonce = ep->nonce;
 	dvs_privileges_default(c, ep);
 	dvs_list_push(&c->ep_hash[dvs_bucket(nr)], &ep->hash);
 	c->stats.endpoints++;
@@ -82,13 +85,13 @@ static struct dvs_ep *allocate(struct dvs_core *c, dvs_s32 nr)
 void dvs_ep_ask(struct dvs_core *c, struct dvs_ep *ep)
 {
 	struct dvs_ctl_request r = {
-		.op = ep->state == DVS_EP_BINDING ? DVS_CTL_BIND : DVS_CTL_UNBIND,
+		.op = ep->state == DVS_EP_OVER ? DVS_CTL_UNBIND : DVS_CTL_BIND,
 		.nonce = ep->nonce,
 		.ep = ep->addr.nr,
-		.gen = ep->addr.gen,
+		.gen = ep->gen,
 	};
 
-	if (ep->state == DVS_EP_BOUND) {
+	if (ep->state == DVS_EP_BOUND && ep->gen) {
 		r.op = DVS_CTL_PRIVILEGE;
 		r.calls = ep->wanted.calls;
 		r.ipc_to = ep->wanted.ipc_to;
@@ -151,9 +154,15 @@ void dvs_ep_bound(struct dvs_core *c, const struct dvs_frame *f)
 	struct dvs_ep *ep = dvs_ep_lookup(c, f->dst_ep, DVS_EP_BINDING);
 	struct dvs_call *call = (void *)0;
 
-	if (!ep || ep->nonce != f->op)
+	if (!ep)
+		ep = dvs_ep_lookup(c, f->dst_ep, DVS_EP_BOUND);
+	if (!ep || ep->gen || ep->nonce != f->op || (!f->result && !f->dst_gen))
 		return;
 	ep->ctl = DVS_CTL_IDLE;
+	if (ep->state == DVS_EP_BOUND) {
+		dvs_rebound(c, ep, f);
+		return;
+	}
 	if (!dvs_list_empty(&ep->binders))
 		call = dvs_entry(ep->binders.next, struct dvs_call, link);
 	if (f->result) {
@@ -173,6 +182,7 @@ void dvs_ep_bound(struct dvs_core *c, const struct dvs_frame *f)
 	}
 	ep->state = DVS_EP_BOUND;
 	ep->addr.gen = f->dst_gen;
+	ep->gen = f->dst_gen;
 	dvs_held_check_generation(c, ep);
 	if (!call) { /* the binder left meanwhile */
 		dvs_unbind(c, ep, c->now);
@@ -217,7 +227,7 @@ static void announce_death(struct dvs_core *c, const struct dvs_ep *ep)
 
 	for (i = 0; i < c->channels.count; i++)
 		if (ep->peers & 1ull << i) {
-			dvs_chan_forget(&c->channels, &c->channels.chan[i], ep->addr,
+			dvs_chan_forget(&c->channels, &c->channels.chan[i], dvs_ep_outside(ep),
 					(void *)0, (void *)0);
 			dvs_dest_doubt(c, &c->channels.chan[i]);
 			c->channels.chan[i].died_scan = 1;
@@ -237,6 +247,7 @@ void dvs_ep_stop(struct dvs_core *c, struct dvs_ep *ep)
 	fail_calls(c, &ep->setters, result);
 	dvs_op_source_died(c, ep);
 	dvs_queue_fail_all(c, ep);
+	dvs_held_reject_all(c, ep);
 	fail_local_receivers(c, ep->addr);
 	end_leavers(c, ep, c->stopped ? DVS_ENOTCONN : DVS_OK);
 	dvs_note_clear(c, ep);
@@ -246,6 +257,9 @@ void dvs_unbind(struct dvs_core *c, struct dvs_ep *ep, dvs_u64 now)
 {
 	c->now = now;
 	dvs_ep_stop(c, ep);
+	/* Who sent here while the node did not know it has heard that it is not here. */
+	if (!ep->gen)
+		ep->peers = 0;
 	if (c->stopped) {
 		ep->released = 1;
 		ep->peers = 0;
@@ -321,7 +335,7 @@ int dvs_ep_next_death(struct dvs_core *c, struct dvs_chan *ch, struct dvs_frame 
 			continue;
 		f->kind = DVS_K_DIED;
 		f->src_ep = ep->addr.nr;
-		f->src_gen = ep->addr.gen;
+		f->src_gen = ep->gen;
 		ep->peers &= ~(1ull << ch->index);
 		dvs_ep_release_if_over(c, ep);
 		return 1;
@@ -339,12 +353,12 @@ int dvs_ep_refused(struct dvs_core *c, dvs_u64 nonce, dvs_s32 result)
 
 		if (ep->nonce != nonce || ep->ctl < DVS_CTL_ASKED)
 			continue;
-		if (ep->state == DVS_EP_BINDING)
-			dvs_ep_bound(c, &f);
-		else if (ep->state == DVS_EP_OVER)
+		if (ep->state == DVS_EP_OVER)
 			dvs_ep_unbound(c, &f);
-		else
+		else if (ep->gen)
 			dvs_privileges_result(c, &f);
+		else
+			dvs_ep_bound(c, &f);
 		return 1;
 	}
 	return 0;

@@ -46,7 +46,7 @@ dvs_s32 dvs_lend(struct dvs_core *c, struct dvs_ep *ep, struct dvs_addr to, dvs_
 	l->ep = ep;
 	/* Never 0, and never the same again for as long as anybody could remember it. */
 	l->id = (dvs_u64)((++c->op_salt & 0x7fffffff) | 1u << 31) << 32 | (dvs_u32)(l - c->loan);
-	l->to = to;
+	l->to = dvs_known_here(c, to);
 	l->rights = rights;
 	l->revoked = 0;
 	l->bytes = bytes;

@@ -17,6 +17,9 @@ struct dvs_held *dvs_held_store(struct dvs_core *c, struct dvs_chan *ch,
 		c->stats.malformed_dropped++;
 		return (void *)0;
 	}
+	/* The places of channels that are over are those of orphans, the oldest of which makes room. */
+	if (dvs_list_empty(&c->free_held))
+		dvs_held_free(c, &dvs_entry(c->orphans.next, struct dvs_held, link)->req);
 	h = dvs_entry(c->free_held.next, struct dvs_held, link);
 	dvs_list_del(&h->link);
 	dvs_list_push(&ch->held_list, &h->link);
@@ -58,8 +61,10 @@ void dvs_held_free(struct dvs_core *c, struct dvs_req *req)
 	dvs_list_del(&h->out.link);
 	dvs_list_del(&h->link);
 	dvs_list_push(&c->free_held, &h->link);
-	ch->held--;
 	c->stats.requests--;
+	if (!ch)
+		return;
+	ch->held--;
 	dvs_chan_finished(&c->channels, ch, c->now);
 }
 
@@ -185,13 +190,14 @@ void dvs_held_frame(struct dvs_core *c, struct dvs_chan *ch,
 		return;
 	h->req.kind = kind_of(f);
 	ep = dvs_ep_lookup(c, f->dst_ep, DVS_EP_BOUND);
-	if (ep && ep->addr.gen == f->dst_gen) {
+	if (ep && ep->gen && ep->gen == f->dst_gen) {
 		accept(c, ep, h, f->flags & DVS_F_NOWAIT);
 		return;
 	}
 	/* The directory may have told others of a bind before its result got here. */
-	ep = dvs_ep_lookup(c, f->dst_ep, DVS_EP_BINDING);
-	if (!ep) {
+	if (!ep)
+		ep = dvs_ep_lookup(c, f->dst_ep, DVS_EP_BINDING);
+	if (!ep || ep->gen) {
 		not_here(c, h);
 		return;
 	}
@@ -199,20 +205,16 @@ void dvs_held_frame(struct dvs_core *c, struct dvs_chan *ch,
 	if (f->flags & DVS_F_NOWAIT)
 		dvs_held_answer(c, &h->req, DVS_K_FAILED, DVS_EAGAIN);
 	else
-		dvs_list_push(&ep->queue, &h->req.link);
+		dvs_list_push(&ep->early, &h->req.link);
 }
 
 void dvs_held_check_generation(struct dvs_core *c, struct dvs_ep *ep)
 {
-	struct dvs_list early;
+	while (!dvs_list_empty(&ep->early)) {
+		struct dvs_held *h = held(dvs_entry(ep->early.next, struct dvs_req, link));
 
-	/* Those that stay get back to the queue, in their order. */
-	dvs_list_move(&early, &ep->queue);
-	while (!dvs_list_empty(&early)) {
-		struct dvs_held *h = held(dvs_entry(early.next, struct dvs_req, link));
-
-		dvs_list_del(early.next);
-		if (h->want.gen == ep->addr.gen)
+		dvs_list_del(ep->early.next);
+		if (h->want.gen == ep->gen)
 			accept(c, ep, h, 0);
 		else
 			not_here(c, h);
@@ -221,8 +223,8 @@ void dvs_held_check_generation(struct dvs_core *c, struct dvs_ep *ep)
 
 void dvs_held_reject_all(struct dvs_core *c, struct dvs_ep *ep)
 {
-	while (!dvs_list_empty(&ep->queue))
-		not_here(c, held(dvs_entry(ep->queue.next, struct dvs_req, link)));
+	while (!dvs_list_empty(&ep->early))
+		not_here(c, held(dvs_entry(ep->early.next, struct dvs_req, link)));
 }
 
 void dvs_held_cancel(struct dvs_core *c, struct dvs_chan *ch, dvs_u64 op)
@@ -247,15 +249,35 @@ void dvs_held_cancel(struct dvs_core *c, struct dvs_chan *ch, dvs_u64 op)
 	dvs_serve_unfetch(c, ch, op);
 }
 
-void dvs_held_sender_died(struct dvs_core *c, struct dvs_chan *ch, const struct dvs_addr *src)
+void dvs_held_sender_died(struct dvs_core *c, struct dvs_chan *ch, struct dvs_addr src)
 {
 	struct dvs_list *p, *tmp;
 
 	dvs_for_each_safe(p, tmp, &ch->held_list) {
 		struct dvs_held *h = dvs_entry(p, struct dvs_held, link);
 
-		if (!src || (!h->answer && h->req.src.nr == src->nr &&
-			     h->req.src.gen == src->gen))
+		if (!h->answer && h->req.src.nr == src.nr && h->req.src.gen == src.gen)
 			dvs_held_free(c, &h->req);
+	}
+}
+
+/* A notification that its endpoint has not taken; one for a bind that is not known does not count. */
+static int waits_as_note(const struct dvs_held *h)
+{
+	return h->req.kind == DVS_KIND_NOTIFY && h->req.dst && !h->answer;
+}
+
+void dvs_held_peer_gone(struct dvs_core *c, struct dvs_chan *ch, dvs_s32 cut_off)
+{
+	while (!dvs_list_empty(&ch->held_list)) {
+		struct dvs_held *h = dvs_entry(ch->held_list.next, struct dvs_held, link);
+
+		if (!cut_off || !waits_as_note(h)) {
+			dvs_held_free(c, &h->req);
+			continue;
+		}
+		dvs_list_del(&h->link);
+		dvs_list_push(&c->orphans, &h->link);
+		h->req.chan = (void *)0;
 	}
 }

@@ -44,7 +44,10 @@ struct dvs_ep {
 	dvs_u8 ctl;
 	dvs_u8 released;	/* state OVER: the node has released the number */
 	dvs_u8 woken;		/* the next receive from any is over at once */
+	dvs_u8 restoring;	/* its privileges are asked for again, in a new life of this VM */
+	dvs_u32 gen;		/* as other VMs know it; 0: the node does not know it, or not in this life */
 	dvs_u64 nonce;
+	dvs_u64 bind_nonce;	/* in each life of this VM it is bound by this one */
 	dvs_u64 peers;		/* channels whose VMs are to be told of its death */
 	dvs_u32 lclsent;	/* messages sent within the VM, and to others */
 	dvs_u32 rmtsent;
@@ -59,6 +62,8 @@ struct dvs_ep {
 	struct dvs_list leavers;	/* calls that wait for its end, by their member `wait` */
 	struct dvs_list notes;		/* far notifications: dvs_req */
 	struct dvs_list queue;		/* dvs_req not taken */
+	struct dvs_list early;		/* far dvs_req for a bind whose result is not known */
+	struct dvs_list waiting;	/* operations, until the node knows it again: their member out.link */
 	struct dvs_list open;		/* dvs_req taken, not answered */
 	struct dvs_list parties;	/* its sides of copies */
 	struct dvs_list loans;
@@ -100,6 +105,7 @@ enum dvs_op_state {
 	DVS_OP_FREE,
 	DVS_OP_LOOKUP,		/* waits for the location */
 	DVS_OP_PLACED,		/* of a copy: waits for the location of the other side */
+	DVS_OP_WAITING,		/* waits until the node knows its endpoint */
 	DVS_OP_QUEUED,		/* waits for a credit or a slot */
 	DVS_OP_SENT,
 	DVS_OP_CANCELLING,
@@ -218,6 +224,7 @@ struct dvs_core {
 	struct dvs_list free_parties;
 	struct dvs_list free_loans;
 	struct dvs_list lingering;	/* parties */
+	struct dvs_list orphans;	/* dvs_held: notifications that came in an earlier life of this VM */
 	struct dvs_list ep_hash[DVS_BUCKETS];
 	struct dvs_list dest_hash[DVS_BUCKETS];
 };
@@ -283,9 +290,22 @@ dvs_s32 dvs_check_size(const struct dvs_call *call);
 /* What an endpoint may from its bind on. */
 void dvs_privileges_default(const struct dvs_core *c, struct dvs_ep *ep);
 void dvs_privileges_result(struct dvs_core *c, const struct dvs_frame *f);
+/* The endpoint is bound anew: the node is to know of its privileges what it knew before. */
+void dvs_privileges_renew(struct dvs_core *c, struct dvs_ep *ep);
+
+/* ---- renew.c: this VM has a new life for the others, in which its processes go on ---- */
+void dvs_renew(struct dvs_core *c, dvs_u32 incarnation);
+/* The result of a bind of an endpoint that its process has had all the time. */
+void dvs_rebound(struct dvs_core *c, struct dvs_ep *ep, const struct dvs_frame *f);
+/* Does the node let it send? */
+int dvs_settled(const struct dvs_ep *ep);
+/* The node knows the endpoint and its privileges again: what waited for that goes. */
+void dvs_settle(struct dvs_core *c, struct dvs_ep *ep);
+/* An address as this VM's own messages have it, also if it names an endpoint here as others know it. */
+struct dvs_addr dvs_known_here(const struct dvs_core *c, struct dvs_addr addr);
 
 /* ---- endpoint.c ---- */
-struct dvs_ep *dvs_ep_lookup(struct dvs_core *c, dvs_s32 nr, int state);
+struct dvs_ep *dvs_ep_lookup(const struct dvs_core *c, dvs_s32 nr, int state);
 void dvs_ep_bound(struct dvs_core *c, const struct dvs_frame *f);
 void dvs_ep_unbound(struct dvs_core *c, const struct dvs_frame *f);
 void dvs_ep_ask(struct dvs_core *c, struct dvs_ep *ep);
@@ -334,8 +354,12 @@ void dvs_held_redirect(struct dvs_core *c, struct dvs_req *req, struct dvs_addr 
 void dvs_held_free(struct dvs_core *c, struct dvs_req *req);
 void dvs_held_fill(struct dvs_core *c, struct dvs_chan *ch, struct dvs_held *h,
 		   struct dvs_frame *f, void *payload);
-/* The sender, or its whole VM (src NULL), is dead. */
-void dvs_held_sender_died(struct dvs_core *c, struct dvs_chan *ch, const struct dvs_addr *src);
+void dvs_held_sender_died(struct dvs_core *c, struct dvs_chan *ch, struct dvs_addr src);
+/*
+ * The other VM, or (cut_off) this one, is gone for the other. In the latter case
+ * the senders live: their notifications stay, as long as nobody needs the room.
+ */
+void dvs_held_peer_gone(struct dvs_core *c, struct dvs_chan *ch, dvs_s32 cut_off);
 /* The generation of an endpoint is known now: those that meant another one leave. */
 void dvs_held_check_generation(struct dvs_core *c, struct dvs_ep *ep);
 /* The endpoint did not come to be: its early messages find nothing here. */
@@ -346,6 +370,8 @@ int dvs_op_start(struct dvs_core *c, struct dvs_call *call, struct dvs_addr dst,
 		 dvs_u8 kind, dvs_u32 flags);
 /* Its destination's location is known (result 0), or cannot be. */
 void dvs_op_located(struct dvs_core *c, struct dvs_op *op, struct dvs_dest *d, dvs_s32 result);
+/* Nothing keeps it from being sent but credits and slots. */
+void dvs_op_go(struct dvs_core *c, struct dvs_op *op);
 /* Its destination is in this VM. */
 void dvs_op_located_here(struct dvs_core *c, struct dvs_op *op);
 void dvs_op_answer(struct dvs_core *c, struct dvs_chan *ch,
@@ -372,7 +398,8 @@ dvs_s32 dvs_op_abandon(struct dvs_core *c, struct dvs_op *op);
 void dvs_op_give_up(struct dvs_core *c, struct dvs_op *op, dvs_s32 why);
 /* Everything that this endpoint has under way to other VMs is forgotten. */
 void dvs_op_source_died(struct dvs_core *c, struct dvs_ep *ep);
-void dvs_op_peer_gone(struct dvs_core *c, struct dvs_chan *ch);
+/* cut_off: the result for whoever waits; 0: the other VM is dead, and that is the result. */
+void dvs_op_peer_gone(struct dvs_core *c, struct dvs_chan *ch, dvs_s32 cut_off);
 void dvs_op_peer_refused(struct dvs_core *c, struct dvs_chan *ch);
 /* It may do less than before: what it may not do any more ends. */
 void dvs_op_rights_taken(struct dvs_core *c, struct dvs_ep *ep);
@@ -435,6 +462,21 @@ static inline void dvs_copy(void *to, const void *from, dvs_u32 len)
 static inline dvs_s32 dvs_clamp_error(dvs_s32 result)
 {
 	return result < 0 && result > -1000 ? result : DVS_EINVAL;
+}
+
+/*
+ * Does the endpoint go by this generation? 0 is any. In this VM it keeps its first
+ * one, whatever life the VM is in; other VMs know that of the last bind.
+ */
+static inline int dvs_ep_is(const struct dvs_ep *ep, dvs_u32 gen)
+{
+	return !gen || gen == ep->addr.gen || gen == ep->gen;
+}
+
+/* Its address as other VMs know it. */
+static inline struct dvs_addr dvs_ep_outside(const struct dvs_ep *ep)
+{
+	return (struct dvs_addr){ .nr = ep->addr.nr, .gen = ep->gen };
 }
 
 static inline int dvs_matches(struct dvs_addr filter, struct dvs_addr src)

@@ -164,7 +164,7 @@ static void notify(struct dvs_core *c, struct dvs_call *call, struct dvs_ep *src
 		result = dvs_op_start(c, call, dst, DVS_K_NTF, 0);
 		if (!result)
 			return; /* the operation ends the call */
-	} else if (dst.gen && dst.gen != local->addr.gen) {
+	} else if (!dvs_ep_is(local, dst.gen)) {
 		result = DVS_EENDPOINT;
 	} else {
 		src->lclsent++;

@@ -82,10 +82,8 @@ static int notification_waits(const struct dvs_op *op, const struct dvs_chan *ch
 
 static void queue(struct dvs_core *c, struct dvs_op *op, struct dvs_chan *ch)
 {
-	int nowait = op->flags & DVS_F_NOWAIT;
-
 	op->chan = ch;
-	op->state = DVS_OP_QUEUED;
+	op->state = DVS_OP_WAITING;
 	dvs_list_del(&op->link);
 	if (op->kind == DVS_K_NTF) {
 		struct dvs_call *call = op->call;
@@ -99,8 +97,20 @@ static void queue(struct dvs_core *c, struct dvs_op *op, struct dvs_chan *ch)
 		}
 	}
 	dvs_list_push(&ch->ops, &op->link);
+	/* The node would not carry it. */
+	if (!dvs_settled(op->ep))
+		dvs_list_push(&op->ep->waiting, &op->out.link);
+	else
+		dvs_op_go(c, op);
+}
+
+void dvs_op_go(struct dvs_core *c, struct dvs_op *op)
+{
+	int nowait = op->flags & DVS_F_NOWAIT;
+
+	op->state = DVS_OP_QUEUED;
 	/* A notification is over as soon as its frame is built: op may be free then. */
-	dvs_chan_queue(&c->channels, ch, &op->out, DVS_CLASS_REQUEST, c->now);
+	dvs_chan_queue(&c->channels, op->chan, &op->out, DVS_CLASS_REQUEST, c->now);
 	if (nowait && op->state == DVS_OP_QUEUED)
 		dvs_op_finish(c, op, DVS_EAGAIN);
 }
@@ -175,7 +185,7 @@ void dvs_op_located_here(struct dvs_core *c, struct dvs_op *op)
 
 	if (copy && dst) {
 		dvs_op_free(c, op);
-		if (gen && gen != dst->addr.gen)
+		if (!dvs_ep_is(dst, gen))
 			dvs_copy_share_over(c, copy, side, DVS_EENDPOINT);
 		else
 			dvs_copy_found(c, copy, side, dst->addr, (void *)0);
@@ -185,11 +195,11 @@ void dvs_op_located_here(struct dvs_core *c, struct dvs_op *op)
 		dvs_op_finish(c, op, DVS_ENOTBIND);
 		return;
 	}
-	if (!dst || (op->pinned && op->dst.gen && op->dst.gen != dst->addr.gen)) {
+	if (!dst || (op->pinned && !dvs_ep_is(dst, op->dst.gen))) {
 		dvs_op_finish(c, op, dvs_op_died(op));
 		return;
 	}
-	if (gen && gen != dst->addr.gen) {
+	if (!dvs_ep_is(dst, gen)) {
 		dvs_op_finish(c, op, DVS_EENDPOINT);
 		return;
 	}
@@ -294,7 +304,7 @@ void dvs_op_fill(struct dvs_core *c, struct dvs_op *op, struct dvs_frame *f, voi
 	f->kind = op->kind;
 	f->flags = op->flags;
 	f->src_ep = op->ep->addr.nr;
-	f->src_gen = op->ep->addr.gen;
+	f->src_gen = op->ep->gen;
 	f->dst_ep = op->dst.nr;
 	f->dst_gen = op->dst.gen;
 	f->op = op->id;

@@ -325,7 +325,7 @@ void dvs_party_device_gone(struct dvs_core *c)
 	}
 }
 
-void dvs_party_peer_gone(struct dvs_core *c, struct dvs_chan *ch)
+void dvs_party_peer_gone(struct dvs_core *c, struct dvs_chan *ch, dvs_s32 cut_off)
 {
 	dvs_u32 i;
 
@@ -342,7 +342,7 @@ void dvs_party_peer_gone(struct dvs_core *c, struct dvs_chan *ch)
 			dvs_list_del(&p->out.link);
 		}
 		if (p->what.other_vm == ch->vm && p->what.other_inc == ch->inc)
-			dvs_party_close(c, p, died(p, 1));
+			dvs_party_close(c, p, cut_off ? cut_off : died(p, 1));
 		dvs_party_settle(c, p);
 	}
 }

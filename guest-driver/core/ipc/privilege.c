@@ -2,17 +2,21 @@
 /* Privileges of the endpoints of this VM. The node has them too, for what crosses VMs. */
 #include "ipc.h"
 
-void dvs_privileges_default(const struct dvs_core *c, struct dvs_ep *ep)
+/* What the node lets an endpoint of this number do once it has bound it. */
+static struct dvs_privileges default_of(const struct dvs_core *c, dvs_s32 nr)
 {
-	int system = dvs_number_system(c, ep->addr.nr);
+	int system = dvs_number_system(c, nr);
 
-	ep->privileges = (struct dvs_privileges){
+	return (struct dvs_privileges){
 		.calls = system ? DVS_CALLS_SERVER : DVS_CALLS_USER,
 		.ipc_to = ~0ull,
-		.level = system ? DVS_LEVEL_SERVER : DVS_LEVEL_USER,
+		.level = nr < 0 ? DVS_LEVEL_TASK : system ? DVS_LEVEL_SERVER : DVS_LEVEL_USER,
 	};
-	if (ep->addr.nr < 0)
-		ep->privileges.level = DVS_LEVEL_TASK;
+}
+
+void dvs_privileges_default(const struct dvs_core *c, struct dvs_ep *ep)
+{
+	ep->privileges = default_of(c, ep->addr.nr);
 }
 
 static dvs_s32 find(struct dvs_core *c, dvs_s32 nr, struct dvs_ep **ep)
@@ -35,15 +39,22 @@ int dvs_privileges_get(struct dvs_core *c, dvs_s32 nr, struct dvs_privileges *pr
 	return result;
 }
 
-/* Asks for what the first of the setters wants. */
-static void ask(struct dvs_core *c, struct dvs_ep *ep)
+static void ask(struct dvs_core *c, struct dvs_ep *ep, const struct dvs_privileges *wanted)
+{
+	ep->nonce = ++c->next_nonce;
+	ep->wanted = *wanted;
+	dvs_ep_ask(c, ep);
+}
+
+/* Asks for what the first of the setters wants, if there is one. */
+static void ask_for_first(struct dvs_core *c, struct dvs_ep *ep)
 {
 	struct dvs_call *call = dvs_entry(ep->setters.next, struct dvs_call, link);
 
-	ep->nonce = ++c->next_nonce;
-	ep->wanted = call->privileges;
+	if (dvs_list_empty(&ep->setters))
+		return;
+	ask(c, ep, &call->privileges);
 	call->token = ep->nonce;
-	dvs_ep_ask(c, ep);
 }
 
 int dvs_privileges_set(struct dvs_core *c, struct dvs_call *call, dvs_s32 nr,
@@ -62,8 +73,33 @@ int dvs_privileges_set(struct dvs_core *c, struct dvs_call *call, dvs_s32 nr,
 	call->privileges = *privileges;
 	dvs_list_push(&ep->setters, &call->link);
 	if (ep->ctl == DVS_CTL_IDLE)
-		ask(c, ep);
+		ask_for_first(c, ep);
 	return dvs_call_started(call);
+}
+
+/* The node does not change what it has bound it with: it may do what both allow. */
+static void narrow(const struct dvs_core *c, struct dvs_ep *ep)
+{
+	struct dvs_privileges most = default_of(c, ep->addr.nr), *has = &ep->privileges;
+
+	has->calls &= most.calls;
+	has->ipc_to &= most.ipc_to;
+	if (has->level > most.level)
+		has->level = most.level;
+}
+
+void dvs_privileges_renew(struct dvs_core *c, struct dvs_ep *ep)
+{
+	struct dvs_privileges bound = default_of(c, ep->addr.nr), *has = &ep->privileges;
+
+	ep->restoring = has->calls != bound.calls || has->ipc_to != bound.ipc_to ||
+			has->level != bound.level;
+	if (ep->restoring) {
+		ask(c, ep, has);
+		return;
+	}
+	dvs_settle(c, ep);
+	ask_for_first(c, ep);
 }
 
 void dvs_privileges_result(struct dvs_core *c, const struct dvs_frame *f)
@@ -71,19 +107,22 @@ void dvs_privileges_result(struct dvs_core *c, const struct dvs_frame *f)
 	struct dvs_ep *ep = dvs_ep_lookup(c, f->dst_ep, DVS_EP_BOUND);
 	struct dvs_call *call;
 
-	if (!ep || ep->ctl == DVS_CTL_IDLE || ep->nonce != f->op)
+	if (!ep || !ep->gen || ep->ctl == DVS_CTL_IDLE || ep->nonce != f->op)
 		return;
 	ep->ctl = DVS_CTL_IDLE;
 	/* Also if who asked for it has left: the node has it so. */
-	if (!f->result) {
+	if (!f->result)
 		ep->privileges = ep->wanted;
+	else if (ep->restoring)
+		narrow(c, ep);
+	if (!f->result || ep->restoring)
 		dvs_op_rights_taken(c, ep);
+	if (ep->restoring) {
+		ep->restoring = 0;
+		dvs_settle(c, ep);
 	}
-	if (dvs_list_empty(&ep->setters))
-		return;
 	call = dvs_entry(ep->setters.next, struct dvs_call, link);
-	if (call->token == f->op)
+	if (!dvs_list_empty(&ep->setters) && call->token == f->op)
 		dvs_call_finish(c, call, f->result ? dvs_clamp_error(f->result) : DVS_OK);
-	if (!dvs_list_empty(&ep->setters))
-		ask(c, ep);
+	ask_for_first(c, ep);
 }

@@ -88,7 +88,7 @@ int DVS_HOT dvs_queue_take(struct dvs_core *c, struct dvs_ep *ep, struct dvs_cal
 
 struct dvs_req *DVS_HOT dvs_queue_open(struct dvs_ep *ep, dvs_s32 nr, dvs_u32 gen, dvs_u64 token)
 {
-	struct dvs_addr filter = { .nr = nr, .gen = gen };
+	struct dvs_addr filter = dvs_known_here(ep->core, (struct dvs_addr){ .nr = nr, .gen = gen });
 	struct dvs_list *p;
 
 	dvs_for_each(p, &ep->open) {

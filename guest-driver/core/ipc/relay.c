@@ -58,14 +58,15 @@ int dvs_relay(struct dvs_core *c, struct dvs_call *call, struct dvs_ep *ep,
 	/* Nobody answers itself. */
 	if (dst.nr == open->src.nr)
 		return DVS_EBADDEST;
-	if (local && dst.gen && dst.gen != local->addr.gen)
+	if (local && !dvs_ep_is(local, dst.gen))
 		return DVS_EENDPOINT;
 	dvs_call_begin(c, call, ep, DVS_CALL_RELAY, 0, now);
 	dvs_list_del(&open->link);
 	if (open->call)
 		send_anew(c, open->call, dst, call->send_buf, call->send_len);
 	else
-		dvs_held_redirect(c, open, dst, call->send_buf, call->send_len);
+		dvs_held_redirect(c, open, local && dst.gen ? dvs_ep_outside(local) : dst,
+				  call->send_buf, call->send_len);
 	dvs_call_finish(c, call, DVS_OK);
 	return dvs_call_end_start(c, call);
 }

@@ -30,7 +30,7 @@ void dvs_serve_copy(struct dvs_core *c, struct dvs_chan *ch, const struct dvs_fr
 		refuse(c, h, DVS_EINVAL);
 		return;
 	}
-	if (!order.ep || order.ep->addr.gen != f->dst_gen) {
+	if (!order.ep || !order.ep->gen || order.ep->gen != f->dst_gen) {
 		dvs_held_answer(c, &h->req, DVS_K_NOTHERE, DVS_OK);
 		return;
 	}

@@ -94,17 +94,25 @@ static void show(struct dvs_core *c, struct dvs_ep *ep, struct dvs_endpoint_stat
 	c->ops.describe(c->ctx, ep, s);
 }
 
-int dvs_state_at(struct dvs_core *c, dvs_u32 *place, struct dvs_endpoint_state *state)
+/* The first endpoint that is bound from *place on; NULL: there is none. */
+static struct dvs_ep *bound_at(struct dvs_core *c, dvs_u32 *place)
 {
 	while (*place < c->limits.endpoints) {
 		struct dvs_ep *ep = &c->ep[(*place)++];
 
-		if (ep->state != DVS_EP_BOUND)
-			continue;
-		show(c, ep, state);
-		return 1;
+		if (ep->state == DVS_EP_BOUND)
+			return ep;
 	}
-	return 0;
+	return (void *)0;
+}
+
+int dvs_state_at(struct dvs_core *c, dvs_u32 *place, struct dvs_endpoint_state *state)
+{
+	struct dvs_ep *ep = bound_at(c, place);
+
+	if (ep)
+		show(c, ep, state);
+	return ep != (void *)0;
 }
 
 int dvs_state(struct dvs_core *c, struct dvs_call *call, dvs_s32 nr,
@@ -139,20 +147,33 @@ void dvs_state_asked(struct dvs_core *c, const struct dvs_frame *f)
 	dvs_state_tell(c);
 }
 
+/* As bound_at, of those that the node knows. */
+static struct dvs_ep *known_at(struct dvs_core *c, dvs_u32 *place)
+{
+	struct dvs_ep *ep;
+
+	do {
+		ep = bound_at(c, place);
+	} while (ep && !ep->gen);
+	return ep;
+}
+
 /* Copies as many records as fit; returns where to go on, 0: that was all. */
 static dvs_u64 fill(struct dvs_core *c, struct dvs_frame *f)
 {
 	struct dvs_endpoint_state *records = (struct dvs_endpoint_state *)(f + 1);
 	dvs_u32 place = c->tell_from < c->limits.endpoints ? (dvs_u32)c->tell_from
 							   : c->limits.endpoints;
-	dvs_u32 n = 0;
+	struct dvs_ep *ep = known_at(c, &place);
+	dvs_u32 n;
 
-	while (n < RECORDS_MAX && dvs_state_at(c, &place, &records[n]))
-		n++;
+	for (n = 0; ep && n < RECORDS_MAX; n++) {
+		show(c, ep, &records[n]);
+		records[n].gen = ep->gen;
+		ep = known_at(c, &place);
+	}
 	f->len = n * (dvs_u32)sizeof(*records);
-	while (place < c->limits.endpoints && c->ep[place].state != DVS_EP_BOUND)
-		place++;
-	return place < c->limits.endpoints ? place : 0;
+	return ep ? ep->index : 0;
 }
 
 void dvs_state_tell(struct dvs_core *c)

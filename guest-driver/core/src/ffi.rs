@@ -75,6 +75,7 @@ unsafe extern "C" {
         ctx: *mut c_void,
     ) -> *mut RawCore;
     pub fn dvs_core_stop(core: *mut RawCore);
+    pub fn dvs_core_incarnation(core: *const RawCore) -> u32;
     pub fn dvs_core_stats(core: *const RawCore, stats: *mut Stats);
     pub fn dvs_bind(core: *mut RawCore, call: *mut RawCall, nr: i32, now: u64) -> i32;
     pub fn dvs_unbind(core: *mut RawCore, ep: *mut RawEndpoint, now: u64);

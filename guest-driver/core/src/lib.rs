@@ -126,6 +126,9 @@ impl Core {
 
     /// Takes over what the core did during the last event.
     fn collect(&mut self) {
+        for ep in std::mem::take(&mut self.shell.released) {
+            self.endpoints.retain(|_, other| *other != ep);
+        }
         for raw in std::mem::take(&mut self.shell.woken) {
             let woken = self.calls.iter().find(|(_, call)| call.raw() == raw);
             let Some((&id, _)) = woken else {
@@ -343,6 +346,13 @@ impl Core {
         unsafe { ffi::dvs_core_stop(self.raw.as_ptr()) };
         self.shell.work.clear();
         self.collect();
+    }
+
+    /// Which life of the VM it is: that of its [`Identity`], until the node gives it another one.
+    #[must_use]
+    pub fn incarnation(&self) -> u32 {
+        // SAFETY: the core is valid.
+        unsafe { ffi::dvs_core_incarnation(self.raw.as_ptr()) }
     }
 
     /// The core's counters.

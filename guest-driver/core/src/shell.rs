@@ -48,6 +48,7 @@ pub(crate) struct Shell {
     pub(crate) control: VecDeque<ControlRequest>,
     pub(crate) control_size: usize,
     pub(crate) woken: Vec<*mut ffi::RawCall>,
+    pub(crate) released: Vec<*mut ffi::RawEndpoint>,
     pub(crate) timer_at: u64,
     pub(crate) bulk: VecDeque<BulkPost>,
     pub(crate) memory: HashMap<i32, Vec<u8>>,
@@ -65,6 +66,7 @@ impl Shell {
             control: VecDeque::new(),
             control_size: usize::MAX,
             woken: Vec::new(),
+            released: Vec::new(),
             timer_at: u64::MAX,
             bulk: VecDeque::new(),
             memory: HashMap::new(),
@@ -161,7 +163,9 @@ unsafe extern "C" fn describe(
     state.name[..4].copy_from_slice(b"core");
 }
 
-unsafe extern "C" fn released(_ctx: *mut c_void, _ep: *mut ffi::RawEndpoint) {}
+unsafe extern "C" fn released(ctx: *mut c_void, ep: *mut ffi::RawEndpoint) {
+    shell(ctx).released.push(ep);
+}
 
 unsafe extern "C" fn bulk_transmit(
     ctx: *mut c_void,

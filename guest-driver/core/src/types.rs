@@ -196,6 +196,7 @@ pub struct Stats {
     pub backstop_fired: u64,
     pub retries: u64,
     pub gone: u64,
+    pub renewals: u64,
     pub local_messages: u64,
     pub remote_messages: u64,
     pub bulk_sent: u64,

@@ -73,6 +73,11 @@ static void check_operation(const struct dvs_core *c, const struct dvs_op *op)
 		CHECK(contains(&op->chan->ops, &op->link) && dvs_list_empty(&op->out.link));
 		CHECK(c->stopped || op->copy);
 		break;
+	case DVS_OP_WAITING:
+		CHECK(contains(&op->chan->ops, &op->link));
+		CHECK(contains(&op->ep->waiting, &op->out.link));
+		CHECK(c->stopped || !op->ep->gen || op->ep->restoring);
+		break;
 	case DVS_OP_QUEUED:
 		CHECK(contains(&op->chan->ops, &op->link));
 		CHECK(contains(&op->chan->requests, &op->out.link));
@@ -218,10 +223,14 @@ static void check_endpoint(const struct dvs_core *c, const struct dvs_ep *ep)
 		   !length(&ep->values);
 
 	CHECK(none || ep->state == DVS_EP_BOUND);
-	CHECK(!length(&ep->queue) || ep->state == DVS_EP_BOUND || ep->state == DVS_EP_BINDING);
+	CHECK(!length(&ep->queue) || ep->state == DVS_EP_BOUND);
+	CHECK(!length(&ep->early) || ep->state == DVS_EP_BOUND || ep->state == DVS_EP_BINDING);
+	CHECK(!length(&ep->early) || !ep->gen);
+	CHECK(!length(&ep->waiting) || ep->state == DVS_EP_BOUND);
 	CHECK(!length(&ep->binders) || ep->state == DVS_EP_BINDING || ep->state == DVS_EP_OVER);
 	CHECK(length(&ep->binders) <= 1 || ep->state == DVS_EP_OVER);
-	if (ep->state == DVS_EP_BINDING || (ep->state == DVS_EP_OVER && !ep->released))
+	if (ep->state == DVS_EP_BINDING || (ep->state == DVS_EP_OVER && !ep->released) ||
+	    (ep->state == DVS_EP_BOUND && (!ep->gen || ep->restoring)))
 		CHECK(ep->ctl != DVS_CTL_IDLE || c->stopped);
 	else if (length(&ep->setters))
 		CHECK(ep->ctl != DVS_CTL_IDLE || c->stopped);
@@ -263,6 +272,20 @@ static void check_counts(const struct shell *s, dvs_u32 held, dvs_u32 looking)
 	CHECK(stats.unacknowledged <= c->limits.peers * c->limits.window);
 }
 
+/* Notifications that came in an earlier life wait at endpoints, and are answered nowhere. */
+static dvs_u32 check_orphans(const struct dvs_core *c)
+{
+	const struct dvs_list *p;
+
+	dvs_for_each(p, &c->orphans) {
+		const struct dvs_held *h = dvs_entry(p, struct dvs_held, link);
+
+		CHECK(!h->req.chan && h->req.kind == DVS_KIND_NOTIFY && !h->answer && !h->party);
+		CHECK(contains(&h->req.dst->notes, &h->req.link));
+	}
+	return length(&c->orphans);
+}
+
 void check_core(const struct shell *s)
 {
 	const struct dvs_core *c = s->core;
@@ -287,6 +310,7 @@ void check_core(const struct shell *s)
 	for (i = 0; i < c->channels.count; i++)
 		if (c->channels.chan[i].vm != DVS_VM_NODE)
 			check_bulk(s, &c->channels.chan[i]);
+	held += check_orphans(c);
 	check_copies(s);
 	CHECK(!wanted || (c->control_full && s->room_wanted) || c->stopped);
 	CHECK(s->timer_at <= c->control_at || c->stopped);

@@ -14,6 +14,7 @@
 #define CONTROLS	4
 #define WORKS		64
 #define ME		1
+/* The first life of the VM; the node may give it others. */
 #define MY_LIFE		100
 
 /* What the core asked for, and what is begun and not ended. */
@@ -57,6 +58,11 @@ struct shell {
 	struct dvs_ctl_request control[CONTROLS];
 	dvs_u32 control_used;
 };
+
+static inline dvs_u32 my_life(const struct shell *s)
+{
+	return s->core->id.incarnation;
+}
 
 /* ---- input.c ---- */
 dvs_u8 take8(struct input *in);

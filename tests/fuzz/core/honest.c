@@ -12,7 +12,7 @@
 
 static void answer_control(struct shell *s, const struct dvs_ctl_request *r)
 {
-	struct dvs_frame f = { .dst_vm = ME, .dst_inc = MY_LIFE, .op = r->nonce, .dst_ep = r->ep };
+	struct dvs_frame f = { .dst_vm = ME, .dst_inc = my_life(s), .op = r->nonce, .dst_ep = r->ep };
 
 	switch (r->op) {
 	case DVS_CTL_BIND:
@@ -46,10 +46,11 @@ static void answer_frame(struct shell *s, const struct dvs_frame *in, dvs_u32 *s
 {
 	struct dvs_frame f = {
 		.kind = DVS_K_ACK, .src_vm = HONEST, .src_inc = HONEST_LIFE, .dst_vm = ME,
-		.dst_inc = MY_LIFE, .ack = in->seq + 1, .credit = 64, .op = in->op,
+		.dst_inc = my_life(s), .ack = in->seq + 1, .credit = 64, .op = in->op,
 	};
 
-	if (in->dst_vm != HONEST || in->kind == DVS_K_ACK)
+	/* The node carries nothing of a life that is over. */
+	if (in->dst_vm != HONEST || in->kind == DVS_K_ACK || in->src_inc != my_life(s))
 		return;
 	if (in->kind == DVS_K_MSG) {
 		f.kind = DVS_K_TAKEN;
@@ -86,7 +87,7 @@ static void settle(struct shell *s, dvs_u32 *seq)
 /* What the node has said, and what was said to it, may be lost. */
 static void retry_all(struct shell *s)
 {
-	struct dvs_frame f = { .kind = DVS_K_RETRY, .dst_vm = ME, .dst_inc = MY_LIFE };
+	struct dvs_frame f = { .kind = DVS_K_RETRY, .dst_vm = ME, .dst_inc = my_life(s) };
 
 	shell_frame(s, &f, "");
 }
@@ -109,7 +110,7 @@ static void leave_all(struct shell *s)
 /* A VM more than there is room for is refused; so one makes room. */
 static void make_room(struct shell *s)
 {
-	struct dvs_frame f = { .kind = DVS_K_GONE, .dst_vm = ME, .dst_inc = MY_LIFE };
+	struct dvs_frame f = { .kind = DVS_K_GONE, .dst_vm = ME, .dst_inc = my_life(s) };
 	const struct dvs_chan *ch = &s->core->channels.chan[0];
 
 	f.arg = ch->vm | (dvs_u64)ch->inc << 32;

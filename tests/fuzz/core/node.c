@@ -7,7 +7,7 @@ static void node_say(struct shell *s, struct input *in, struct dvs_frame f)
 	dvs_u8 b = take8(in);
 
 	f.dst_vm = ME;
-	f.dst_inc = MY_LIFE;
+	f.dst_inc = my_life(s);
 	if (b & 1)
 		f.result = 100 - (dvs_s32)take8(in) * 7;
 	if (b & 2)
@@ -48,7 +48,7 @@ void node_answer(struct shell *s, struct input *in)
 	if (r.op == DVS_CTL_LOOKUP && b < 0xe0)
 		f.arg = vm | (dvs_u64)(ch ? ch->inc : vm) << 32;
 	else if (r.op == DVS_CTL_LOOKUP)
-		f.arg = ME | (dvs_u64)MY_LIFE << 32;
+		f.arg = ME | (dvs_u64)my_life(s) << 32;
 	node_say(s, in, f);
 }
 
@@ -64,5 +64,8 @@ void node_event(struct shell *s, struct input *in)
 		f.arg = b & 0x40 ? 2 + b % VMS : 0;
 	if (b & 0x20)
 		f.kind = take8(in) % 16;
+	/* Not so far that the numbers of lives come round. */
+	if (f.kind == DVS_K_RENEWED)
+		f.arg = my_life(s) + b % 8;
 	node_say(s, in, f);
 }

@@ -44,10 +44,10 @@ void say_copy(struct shell *s, struct input *in)
 	const struct dvs_ep *ep = &s->core->ep[pick % s->core->limits.endpoints];
 	struct dvs_copy_side what = p->what;
 	struct dvs_frame f = {
-		.src_vm = vm, .src_inc = ch ? ch->inc : vm, .dst_vm = ME, .dst_inc = MY_LIFE,
+		.src_vm = vm, .src_inc = ch ? ch->inc : vm, .dst_vm = ME, .dst_inc = my_life(s),
 		.seq = ch ? ch->window.expect : 1, .ack = ch ? ch->window.next_tx : 1, .credit = 64,
 		.bulk_ack = ch ? ch->bulk.window.next_tx - (twist & 1) : 1, .bulk_credit = 100,
-		.src_ep = pick % 12, .src_gen = 7, .dst_ep = ep->addr.nr, .dst_gen = ep->addr.gen,
+		.src_ep = pick % 12, .src_gen = 7, .dst_ep = ep->addr.nr, .dst_gen = ep->gen,
 		.op = pick, .len = sizeof(what),
 	};
 
@@ -58,7 +58,7 @@ void say_copy(struct shell *s, struct input *in)
 			.other_vm = twist & 4 ? ME : twist & 8 ? vm : 3, .other_inc = f.src_inc,
 		};
 		if (twist & 4)
-			what.other_inc = MY_LIFE;
+			what.other_inc = my_life(s);
 		if (twist & 16)
 			what.grant = s->core->loan[twist >> 6].id;
 	}
@@ -98,9 +98,9 @@ void say(struct shell *s, struct input *in)
 	static const dvs_u8 payload[DVS_MSG_PAYLOAD_MAX];
 	struct dvs_frame f = {
 		.kind = kinds[b & 15], .src_vm = vm, .src_inc = ch ? ch->inc : vm,
-		.dst_vm = ME, .dst_inc = MY_LIFE, .seq = ch ? ch->window.expect : 1,
+		.dst_vm = ME, .dst_inc = my_life(s), .seq = ch ? ch->window.expect : 1,
 		.ack = ch ? ch->window.next_tx : 1, .credit = ch ? ch->requests_sent + pick % 16 : 8,
-		.src_ep = pick % 12, .src_gen = 7, .dst_ep = ep->addr.nr, .dst_gen = ep->addr.gen,
+		.src_ep = pick % 12, .src_gen = 7, .dst_ep = ep->addr.nr, .dst_gen = ep->gen,
 		.op = op ? op->id : pick, .len = pick,
 	};
 

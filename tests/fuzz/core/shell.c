@@ -261,6 +261,12 @@ static void give_room(struct shell *s)
 	}
 }
 
+/* Of the life that the VM is in, or of one before it. */
+static int is_mine(const struct shell *s, dvs_u32 inc)
+{
+	return inc >= MY_LIFE && inc <= my_life(s);
+}
+
 dvs_u32 shell_take_frame(struct shell *s, void *buffer)
 {
 	dvs_u32 len = s->ring[0].len;
@@ -270,7 +276,7 @@ dvs_u32 shell_take_frame(struct shell *s, void *buffer)
 		return 0;
 	memcpy(buffer, (char *)s->slots + (size_t)s->ring[0].slot * DVS_MSG_FRAME_MAX, len);
 	CHECK(f->len == len - DVS_FRAME_HEADER);
-	CHECK(f->src_vm == ME && f->src_inc == MY_LIFE && 
+	CHECK(f->src_vm == ME && is_mine(s, f->src_inc) &&
 	      (f->dst_vm == DVS_VM_NODE) == (f->kind == DVS_K_TELL));
 	CHECK(f->kind > DVS_K_NODE_LAST && !f->reserved);
 	s->ring_used--;
@@ -287,7 +293,7 @@ dvs_u32 shell_take_bulk(struct shell *s)
 		return 0;
 	f = dvs_core_bulk_header(s->core, s->bulk[0].slot);
 	CHECK(f->len == s->bulk[0].len && f->seq && !f->reserved);
-	CHECK(f->src_vm == ME && f->src_inc == MY_LIFE && f->dst_vm != DVS_VM_NODE);
+	CHECK(f->src_vm == ME && is_mine(s, f->src_inc) && f->dst_vm != DVS_VM_NODE);
 	CHECK(f->kind == (f->len ? DVS_K_BULK_DATA : DVS_K_BULK_NOP));
 	s->bulk_used--;
 	memmove(s->bulk, s->bulk + 1, s->bulk_used * sizeof(s->bulk[0]));

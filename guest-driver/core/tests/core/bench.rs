@@ -14,6 +14,7 @@ pub mod kind {
     pub const FOUND: u8 = 5;
     pub const ASK: u8 = 6;
     pub const PRIVILEGED: u8 = 7;
+    pub const RENEWED: u8 = 8;
     pub const ACK: u8 = 16;
     pub const REFUSED: u8 = 17;
     pub const TELL: u8 = 18;

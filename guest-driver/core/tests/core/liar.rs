@@ -1,7 +1,7 @@
 //! Random histories with one VM that lies: what it says is changed on the way,
 //! or made up. Whatever it says, the other two go on talking to each other.
 
-use crate::bench::Frame;
+use crate::bench::{Frame, kind};
 use crate::net::Net;
 use dvs_core::errors::*;
 use dvs_core::{ANY, Addr, Limits, NOWAIT};
@@ -43,7 +43,7 @@ fn value() -> impl Strategy<Value = u32> {
     ]
 }
 
-fn kind() -> impl Strategy<Value = u8> {
+fn any_kind() -> impl Strategy<Value = u8> {
     prop_oneof![
         16 => prop::sample::select(vec![
             16u8, 17, 32, 33, 34, 35, 36, 40, 41, 48, 49, 50, 56, 57, 58, 59, 60, 62, 64, 65,
@@ -64,7 +64,7 @@ fn event() -> impl Strategy<Value = Event> {
         2 => any::<usize>().prop_map(Event::Cancel),
         1 => ep.prop_map(Event::Rebind),
         6 => (0..14usize, value()).prop_map(|(f, v)| Event::Change(f, v)),
-        8 => (kind(), fields()).prop_map(|(k, v)| Event::Lie(k, v)),
+        8 => (any_kind(), fields()).prop_map(|(k, v)| Event::Lie(k, v)),
         1 => (0..16u8, fields()).prop_map(|(k, v)| Event::Node(k, v)),
         1 => prop::collection::vec(any::<u8>(), 0..600).prop_map(Event::Raw),
         10 => (1..=3u32).prop_map(Event::Step),
@@ -144,8 +144,9 @@ impl History {
             }
             Event::Node(kind, values) => {
                 let mut frame = self.made_up(*kind, values);
-                // Not RETRY, GONE or the answer to a question: the node does not lie.
-                frame.kind = if (1..=2).contains(kind) { 0 } else { *kind };
+                // Not RETRY, GONE, RENEWED or the answer to a question: the node does not lie.
+                let heeded = [kind::RETRY, kind::GONE, kind::RENEWED].contains(kind);
+                frame.kind = if heeded { 0 } else { *kind };
                 (frame.src_vm, frame.src_inc) = (0, 0);
                 frame.op |= 1 << 40;
                 self.hear(&frame);

@@ -25,5 +25,6 @@ mod pools;
 mod privilege;
 mod relay;
 mod remembered;
+mod renewed;
 mod state;
 mod wakeup;

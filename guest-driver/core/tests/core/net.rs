@@ -214,6 +214,10 @@ impl Net {
     }
 
     fn deliver(&mut self, frame: &[u8]) {
+        // Nodes carry nothing of a life that is over.
+        if self.incarnations.get(&u32_at(frame, 8)) != Some(&u32_at(frame, 12)) {
+            return;
+        }
         let dst = u32_at(frame, 16);
         if self.incarnations.get(&dst) != Some(&u32_at(frame, 20)) {
             let (src, inc) = (u32_at(frame, 8), u32_at(frame, 20));
@@ -269,10 +273,7 @@ impl Net {
             return;
         }
         let frame = self.held.swap_remove(which % self.held.len());
-        // Nodes carry nothing for a life that is over.
-        if self.incarnations.get(&u32_at(&frame, 8)) == Some(&u32_at(&frame, 12)) {
-            self.deliver(&frame);
-        }
+        self.deliver(&frame);
     }
 
     /// One thing that is ready at this VM. False: there was none.
@@ -338,9 +339,9 @@ impl Net {
         self.now = end;
     }
 
-    pub fn kill_vm(&mut self, vm: u32) {
+    /// What the directory and the node knew of this life of the VM is nothing any more.
+    fn end_life(&mut self, vm: u32) {
         let inc = self.incarnations.remove(&vm).unwrap();
-        self.cores.remove(&vm);
         self.directory.retain(|_, (at, _)| *at != vm);
         self.binds.retain(|(at, _), _| *at != vm);
         self.awaiting.retain(|(at, _)| *at != vm);
@@ -348,6 +349,31 @@ impl Net {
         for other in others {
             self.tell(other, kind::GONE, u64::from(vm) | u64::from(inc) << 32);
         }
+    }
+
+    pub fn kill_vm(&mut self, vm: u32) {
+        self.cores.remove(&vm);
+        self.end_life(vm);
+    }
+
+    /// The VM was lost for the others, and is there again; its core has not been told.
+    pub fn renew_untold(&mut self, vm: u32) {
+        self.end_life(vm);
+        self.next_incarnation += 1;
+        self.incarnations.insert(vm, self.next_incarnation);
+    }
+
+    /// The core learns which life it is in.
+    pub fn tell_renewed(&mut self, vm: u32) {
+        let inc = self.incarnations[&vm];
+        self.tell(vm, kind::RENEWED, u64::from(inc));
+    }
+
+    /// A new life of the VM, with the results of all that follows from it.
+    pub fn renew(&mut self, vm: u32) {
+        self.renew_untold(vm);
+        self.tell_renewed(vm);
+        self.settle();
     }
 
     pub fn bind(&mut self, vm: u32, nr: i32) -> Outcome {

@@ -5,6 +5,7 @@ mod grants;
 mod leaving;
 mod many;
 mod placements;
+mod renewed;
 mod trio;
 
 pub use trio::pattern;
