@@ -105,7 +105,7 @@ static void vdvs_describe(void *ctx, struct dvs_ep *ep, struct dvs_endpoint_stat
 		strscpy_pad((char *)state->name, task->comm, sizeof(state->name));
 }
 
-/* The core gave an endpoint up by itself: its holder has none any more. */
+/* The core gave an endpoint up by itself, or lost it: its holder has none any more. */
 static void vdvs_released(void *ctx, struct dvs_ep *ep)
 {
 	struct vdvs_holder *holder = dvs_ep_owner(ep);

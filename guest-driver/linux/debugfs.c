@@ -43,6 +43,7 @@ static int vdvs_stats_show(struct seq_file *seq, void *unused)
 	vdvs_show(backstop_fired);
 	vdvs_show(retries);
 	vdvs_show(gone);
+	vdvs_show(renewals);
 	vdvs_show(local_messages);
 	vdvs_show(remote_messages);
 	vdvs_show(bulk_sent);

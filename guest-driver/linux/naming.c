@@ -17,6 +17,8 @@ long vdvs_call_info(struct vdvs_file *file, void __user *arg)
 	vdvs_enter(dev, &flags);
 	gone = !dev->core;
 	info = dev->info;
+	if (!gone)
+		info.incarnation = dvs_core_incarnation(dev->core);
 	vdvs_leave(dev, &flags);
 	if (gone)
 		return -ENODEV;

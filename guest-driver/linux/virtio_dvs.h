@@ -167,7 +167,7 @@ struct vdvs_device {
 	struct virtio_device *vdev;
 	struct miscdevice misc;
 	struct dentry *debugfs;
-	struct dvs_info info;		/* constant after probe, but for the incarnation */
+	struct dvs_info info;		/* constant after probe, but for the incarnation: that of the start */
 
 	spinlock_t lock;		/* everything below, and every entry to the core */
 	struct dvs_core *core;		/* NULL: the device is gone or asleep */
