@@ -14,8 +14,14 @@ pub const FOR_IMAGE: &[&str] = &["gcc", "libc6-dev", "make", "gcc-12", "libelf1"
 pub const FOR_MACHINE: &[&str] = &["qemu-system-x86"];
 /// To run guests of QEMU and their network next to ours.
 pub const FOR_PEERS: &[&str] = &["qemu-system-x86", "iproute2"];
-/// To check the sources.
-pub const FOR_TESTS: &[&str] = &["sparse", "clang", "libclang-rt-14-dev", "pahole"];
+/// To check the sources, and for the tests of the directory of a cluster.
+pub const FOR_TESTS: &[&str] = &[
+    "sparse",
+    "clang",
+    "libclang-rt-14-dev",
+    "pahole",
+    "etcd-server",
+];
 
 /// Makes sure that the packages are installed: by apt-get if we are root, else by telling how.
 pub fn require(packages: &[&str]) -> Result<()> {
