@@ -4,7 +4,7 @@ use crate::directory::journal::{Change, FORMAT, FORMAT_OLDEST, Journal};
 use crate::directory::state::{State, Vm};
 use crate::directory::{
     Answer, Directory, DirectoryError, Endpoint, Found, Interest, Lives, Location, News, NodeId,
-    Owner, Request, RequestId, VmRecord,
+    Owner, Request, RequestId, VmRecord, next,
 };
 use crate::privileges::Privileges;
 use crate::vm::{DcAttributes, VmAttributes};
@@ -297,14 +297,6 @@ fn here(incarnation: u32, dcid: u32) -> Location {
         epoch: EPOCH,
         dcid,
     }
-}
-
-/// The number after the one given out last; numbers never come again.
-fn next(last: u32, what: &'static str) -> Result<u32, DirectoryError> {
-    // The last number is kept free: it stands for "all" in places.
-    last.checked_add(1)
-        .filter(|number| *number < u32::MAX)
-        .ok_or(DirectoryError::UsedUp(what))
 }
 
 /// The head is the first line and nowhere else, and of this format.

@@ -1,8 +1,10 @@
 //! The truth about location: which VM has bound an endpoint, and which life of a VM it is.
 //!
 //! A [`Directory`] takes requests and gives answers later, so that none of them holds up a frame.
-//! One host keeps it in its own process: [`local::Local`].
+//! One host keeps it in its own process: [`local::Local`]. A cluster keeps it on etcd:
+//! [`etcd::Etcd`].
 
+pub mod etcd;
 mod journal;
 pub mod local;
 mod state;
@@ -277,6 +279,9 @@ pub enum DirectoryError {
     /// Numbers are used up.
     #[error("the directory has no number left for a new {0}")]
     UsedUp(&'static str),
+    /// A record is not what it should be.
+    #[error("the directory holds a record that is not understood; repair or delete it: {0}")]
+    Broken(String),
     /// The change could not be written to the state file.
     #[error("the change cannot be recorded in the state file: {0}")]
     NotRecorded(String),
@@ -318,7 +323,8 @@ pub trait Directory: std::fmt::Debug + Send {
     /// Asks; the answer comes from [`Directory::next_answer`].
     fn submit(&mut self, id: RequestId, request: Request);
 
-    /// The next answer, if one is there.
+    /// The next answer, if one is there. Answers and news have one order: each may wait until those
+    /// of the other kind that came before are taken.
     fn next_answer(&mut self) -> Option<(RequestId, Answer)>;
 
     /// No more news of this, but for what is under way.
@@ -333,4 +339,12 @@ pub trait Directory: std::fmt::Debug + Send {
     fn signal(&self) -> Option<BorrowedFd<'_>> {
         None
     }
+}
+
+/// The number after the one given out last; numbers never come again.
+fn next(last: u32, what: &'static str) -> Result<u32, DirectoryError> {
+    // The last number is kept free: it stands for "all" in places.
+    last.checked_add(1)
+        .filter(|number| *number < u32::MAX)
+        .ok_or(DirectoryError::UsedUp(what))
 }

@@ -1,0 +1,156 @@
+//! What a node that starts finds of its own VMs.
+
+use crate::directory::etcd::connection::Fail;
+use crate::directory::etcd::records::{EndpointRecord, VmRecord};
+use crate::directory::etcd::shared::Shared;
+use crate::directory::etcd::snapshot::Snapshot;
+use crate::directory::{self, BoundRecord, Owner};
+use crate::node::config::VMS_MAX;
+use crate::vm::ENDPOINTS_MAX;
+use etcd_client::{GetOptions, KeyValue};
+use std::rc::Rc;
+use tokio::task::JoinSet;
+
+/// Keys that are asked for at once.
+const PAGE: usize = 1000;
+/// Keys below one name that are read.
+const KEYS_MAX: usize = ENDPOINTS_MAX as usize;
+/// Records that are asked for at once.
+const READS_MAX: usize = 32;
+
+/// All keys below a name.
+pub(super) struct Below {
+    pub(super) found: Vec<KeyValue>,
+    /// They were so in this revision.
+    pub(super) revision: i64,
+}
+
+impl Shared {
+    /// All keys that begin with `prefix`, as of one revision.
+    pub(super) async fn all_below(&self, prefix: String, only_keys: bool) -> Result<Below, Fail> {
+        let mut client = self.client.kv_client();
+        let mut below = Below {
+            found: Vec::new(),
+            revision: 0,
+        };
+        let end = end_of(&prefix);
+        let mut from = prefix.into_bytes();
+        loop {
+            let mut options = GetOptions::new()
+                .with_range(end.clone())
+                .with_limit(PAGE as i64)
+                .with_revision(below.revision);
+            if only_keys {
+                options = options.with_keys_only();
+            }
+            let mut answer = self.ask(client.get(from, Some(options))).await?;
+            if below.revision == 0 {
+                below.revision = answer.header().map_or(0, |header| header.revision());
+            }
+            let more = answer.more();
+            below.found.extend(answer.take_kvs());
+            let Some(last) = below.found.last().filter(|_| more) else {
+                return Ok(below);
+            };
+            if below.found.len() >= KEYS_MAX {
+                tracing::error!("etcd has too many keys like {:?}", last.key_str());
+                return Ok(below);
+            }
+            from = [last.key(), &[0]].concat();
+        }
+    }
+
+    /// The VMs of this node.
+    pub(super) async fn records(self: &Rc<Self>) -> Result<Vec<directory::VmRecord>, Fail> {
+        let at = self.all_below(self.keys.at(self.me), true).await?;
+        let vms = at.found.iter().take(VMS_MAX);
+        let vms = vms.filter_map(|it| self.keys.vm_of(self.me, it.key()));
+        let each = |shared: Rc<Shared>, vm| async move { shared.record_of(vm).await };
+        let records = self.for_each(vms.collect(), each).await?;
+        Ok(records.into_iter().flatten().collect())
+    }
+
+    async fn record_of(self: &Rc<Self>, vm: u32) -> Result<Option<directory::VmRecord>, Fail> {
+        let key = self.keys.vm(vm);
+        let record = Snapshot::new(self).get::<VmRecord>(key).await?;
+        let Some(record) = record.filter(|record| record.node == self.me) else {
+            return Ok(None);
+        };
+        let tenure = self.tenure_of(self.me);
+        let life = tenure.and_then(|tenure| record.location(tenure));
+        let Some(member) = record.member else {
+            return Ok(None);
+        };
+        let mut endpoints = Vec::new();
+        if let Some(life) = life {
+            let incarnation = life.incarnation;
+            let owner = Owner { vm, incarnation };
+            endpoints = self.endpoints_of(owner, life.dcid).await?;
+        }
+        Ok(Some(directory::VmRecord {
+            attributes: member.attributes,
+            dc: member.dc,
+            life,
+            driving: life.is_some() && record.life.is_some_and(|life| life.driving),
+            endpoints,
+        }))
+    }
+
+    async fn endpoints_of(
+        self: &Rc<Self>,
+        owner: Owner,
+        dcid: u32,
+    ) -> Result<Vec<BoundRecord>, Fail> {
+        let held = self.all_below(self.keys.held(owner.vm), true).await?;
+        let keys = held.found.iter();
+        let endpoints = keys.filter_map(|it| self.keys.endpoint_of(owner.vm, it.key()));
+        let endpoints = endpoints.filter(|endpoint| endpoint.dcid == dcid).collect();
+        let each = move |shared: Rc<Shared>, endpoint: directory::Endpoint| async move {
+            let key = shared.keys.endpoint(endpoint);
+            let record = Snapshot::new(&shared).get::<EndpointRecord>(key).await?;
+            let record = record.filter(|record| record.bound && record.owner() == owner);
+            Ok(record.map(|record| BoundRecord {
+                number: endpoint.number,
+                generation: record.generation,
+                nonce: record.nonce,
+                privileges: record.privileges,
+            }))
+        };
+        let bound = self.for_each(endpoints, each).await?;
+        let mut bound: Vec<BoundRecord> = bound.into_iter().flatten().collect();
+        bound.sort_by_key(|record| record.number);
+        Ok(bound)
+    }
+
+    /// Reads something for each item, some at a time.
+    async fn for_each<I: 'static, T: 'static, F: Future<Output = Result<T, Fail>> + 'static>(
+        self: &Rc<Self>,
+        items: Vec<I>,
+        read: impl Fn(Rc<Shared>, I) -> F,
+    ) -> Result<Vec<T>, Fail> {
+        let mut done = Vec::new();
+        let mut running = JoinSet::new();
+        for item in items {
+            if running.len() >= READS_MAX
+                && let Some(Ok(result)) = running.join_next().await
+            {
+                done.push(result?);
+            }
+            running.spawn_local(read(self.clone(), item));
+        }
+        while let Some(Ok(result)) = running.join_next().await {
+            done.push(result?);
+        }
+        Ok(done)
+    }
+}
+
+/// The first key behind all that begin with `prefix`.
+fn end_of(prefix: &str) -> Vec<u8> {
+    let mut end = prefix.as_bytes().to_vec();
+    // Prefixes end with a slash.
+    if let Some(last) = end.last_mut() {
+        *last += 1;
+    }
+    end
+}

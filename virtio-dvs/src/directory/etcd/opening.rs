@@ -1,0 +1,130 @@
+//! How the directory is opened: by a node that starts, which must know at once what is wrong.
+
+use crate::directory::etcd::EtcdError;
+use crate::directory::etcd::Me;
+use crate::directory::etcd::config::EtcdConfig;
+use crate::directory::etcd::connection::{self, Backoff, Fail, Trouble, ask};
+use crate::directory::etcd::inbox::Inbox;
+use crate::directory::etcd::keys::Keys;
+use crate::directory::etcd::session::{Claim, Session};
+use crate::directory::etcd::shared::Shared;
+use crate::directory::etcd::watches::{Order, Watches};
+use etcd_client::{Client, ConnectOptions};
+use std::rc::Rc;
+use std::sync::Arc;
+use tokio::sync::mpsc::UnboundedSender;
+use tokio::time::{Instant, timeout_at};
+
+/// The oldest etcd that knows the watches which are used here.
+const VERSION_MIN: (u32, u32) = (3, 4);
+
+/// What the node's start has asked for.
+pub(super) struct Opening<'a> {
+    config: &'a EtcdConfig,
+    deadline: Instant,
+}
+
+impl<'a> Opening<'a> {
+    pub(super) fn new(config: &'a EtcdConfig) -> Opening<'a> {
+        let deadline = Instant::now() + config.patience();
+        Opening { config, deadline }
+    }
+
+    /// Connects, and claims this node's number.
+    pub(super) async fn claim(
+        &self,
+        me: &Me,
+        options: &ConnectOptions,
+        inbox: Arc<Inbox>,
+        orders: UnboundedSender<Order>,
+    ) -> Result<(Rc<Shared>, Session), EtcdError> {
+        let client = self.insist(async || self.connect(options).await).await?;
+        self.check_version(&client).await?;
+        let keys = Keys::new(&self.config.prefix);
+        let watches = Watches::new(orders);
+        let shared = Rc::new(Shared::new(me.node, client, keys, inbox, watches));
+        let ttl = self.config.ttl();
+        let mut session = Session::new(shared.clone(), &me.address, &me.boot, ttl);
+        // Whoever has our number has a lease to lose it.
+        let deadline = self.deadline + ttl;
+        let mut backoff = Backoff::new();
+        let mut last = Trouble::Silent;
+        loop {
+            match timeout_at(deadline, session.claim()).await {
+                Ok(Ok(Claim::Ours)) => return Ok((shared, session)),
+                Ok(Ok(Claim::InUse(address))) => {
+                    let node = me.node;
+                    return Err(EtcdError::NodeInUse { node, address });
+                }
+                Ok(Err(fail)) => last = self.give_up(fail)?,
+                Err(_) => return Err(self.silent(&last)),
+            }
+            backoff.pause().await;
+        }
+    }
+
+    async fn connect(&self, options: &ConnectOptions) -> Result<Client, Fail> {
+        let client = connection::connect(self.config, options).await;
+        let client = client.map_err(Fail::Away)?;
+        // The first request tells whether anybody is there.
+        ask(client.maintenance_client().status())
+            .await
+            .map_err(Fail::Away)?;
+        Ok(client)
+    }
+
+    async fn check_version(&self, client: &Client) -> Result<(), EtcdError> {
+        let status = self
+            .insist(async || {
+                Ok(ask(client.maintenance_client().status())
+                    .await
+                    .map_err(Fail::Away)?)
+            })
+            .await?;
+        let version = status.version();
+        let mut parts = version.split('.').map_while(|part| part.parse().ok());
+        let parsed = (parts.next().unwrap_or(0), parts.next().unwrap_or(0));
+        if parsed < VERSION_MIN {
+            return Err(EtcdError::TooOld(version.chars().take(32).collect()));
+        }
+        Ok(())
+    }
+
+    /// Tries until it works, is hopeless, or the time is over.
+    pub(super) async fn insist<T>(
+        &self,
+        attempt: impl AsyncFn() -> Result<T, Fail>,
+    ) -> Result<T, EtcdError> {
+        let mut backoff = Backoff::new();
+        let mut last = Trouble::Silent;
+        loop {
+            match timeout_at(self.deadline, attempt()).await {
+                Ok(Ok(done)) => return Ok(done),
+                Ok(Err(fail)) => last = self.give_up(fail)?,
+                Err(_) => return Err(self.silent(&last)),
+            }
+            if timeout_at(self.deadline, backoff.pause()).await.is_err() {
+                return Err(self.silent(&last));
+            }
+        }
+    }
+
+    /// Gives what may pass.
+    fn give_up(&self, fail: Fail) -> Result<Trouble, EtcdError> {
+        match fail {
+            Fail::Away(trouble) if trouble.is_hopeless() => {
+                Err(EtcdError::Refused(trouble.to_string()))
+            }
+            Fail::Away(trouble) => Ok(trouble),
+            Fail::Refused(error) => Err(EtcdError::Broken(error)),
+        }
+    }
+
+    fn silent(&self, last: &Trouble) -> EtcdError {
+        EtcdError::Silent {
+            endpoints: self.config.endpoints.join(", "),
+            timeout_ms: self.config.timeout_ms,
+            last: last.to_string(),
+        }
+    }
+}
