@@ -1,12 +1,16 @@
 //! dvs-node: carries frames between the VMs of a host.
 
 use anyhow::Context;
-use clap::Parser;
+use clap::{Args, Parser};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
-use virtio_dvs::node::{Node, NodeConfig};
+use virtio_dvs::directory::NodeId;
+use virtio_dvs::directory::etcd::EtcdConfig;
+use virtio_dvs::link::TlsFiles;
+use virtio_dvs::node::{ClusterConfig, Node, NodeConfig};
 
 /// Carries frames between the VMs of a host: a vhost-user back-end with a port for each VM.
 ///
@@ -16,7 +20,7 @@ use virtio_dvs::node::{Node, NodeConfig};
 #[command(version)]
 struct Arguments {
     /// Configuration file (JSON: api_socket, run_dir, state_file, nodeid, max_vms,
-    /// grace_ms, allow_unsealed_memory).
+    /// grace_ms, allow_unsealed_memory, cluster).
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
     /// Where the control API listens (HTTP on a Unix socket).
@@ -40,6 +44,62 @@ struct Arguments {
     /// Accept guest memory that a VMM can shorten while it is in use (which would end the node).
     #[arg(long)]
     allow_unsealed_memory: bool,
+    #[command(flatten)]
+    cluster: ClusterFlags,
+}
+
+/// How the node takes part in a cluster. More can be said in the configuration file.
+#[derive(Debug, Args)]
+struct ClusterFlags {
+    /// Where etcd listens, which is the directory of the cluster; may be given several times.
+    #[arg(long, value_name = "URL", requires = "listen")]
+    etcd: Vec<String>,
+    /// Where other nodes connect.
+    #[arg(long, value_name = "ADDR:PORT", requires = "etcd")]
+    listen: Option<SocketAddr>,
+    /// Where other nodes find this one, if that is not where it listens.
+    #[arg(long, value_name = "ADDR:PORT", requires = "listen")]
+    address: Option<SocketAddr>,
+    /// Directory with this node's certificate as `dvsctl pki` makes it: node-<N>.pem, node-<N>.key
+    /// and ca.pem, N being the node's number.
+    #[arg(
+        long,
+        value_name = "DIR",
+        requires = "listen",
+        conflicts_with = "plaintext"
+    )]
+    tls_dir: Option<PathBuf>,
+    /// Talk to other nodes without TLS: whoever reaches this one may speak as any node.
+    #[arg(long, requires = "listen")]
+    plaintext: bool,
+}
+
+impl ClusterFlags {
+    /// What the flags say, over what the file says.
+    fn over(self, file: Option<ClusterConfig>, nodeid: u32) -> Option<ClusterConfig> {
+        let Some(listen) = self.listen else {
+            return file;
+        };
+        let etcd = EtcdConfig {
+            endpoints: self.etcd,
+            ..file.as_ref().map(|it| it.etcd.clone()).unwrap_or_default()
+        };
+        let fresh = ClusterConfig::new(listen, etcd.clone());
+        let mut cluster = ClusterConfig {
+            listen,
+            etcd,
+            ..file.unwrap_or(fresh)
+        };
+        cluster.address = self.address.or(cluster.address);
+        if self.plaintext {
+            (cluster.plaintext, cluster.tls) = (true, None);
+        }
+        if let Some(directory) = self.tls_dir {
+            cluster.plaintext = false;
+            cluster.tls = Some(TlsFiles::in_directory(&directory, NodeId(nodeid)));
+        }
+        Some(cluster)
+    }
 }
 
 impl Arguments {
@@ -55,6 +115,7 @@ impl Arguments {
         config.max_vms = self.max_vms.unwrap_or(config.max_vms);
         config.grace_ms = self.grace_ms.unwrap_or(config.grace_ms);
         config.allow_unsealed_memory |= self.allow_unsealed_memory;
+        config.cluster = self.cluster.over(config.cluster, config.nodeid);
         Ok(config)
     }
 }
@@ -86,12 +147,16 @@ fn run(arguments: Arguments) -> anyhow::Result<()> {
         // Before anything can be asked of the node, so that no signal leaves things behind.
         let mut terminate = signal(SignalKind::terminate()).context("cannot handle SIGTERM")?;
         let mut interrupt = signal(SignalKind::interrupt()).context("cannot handle SIGINT")?;
+        let mut hangup = signal(SignalKind::hangup()).context("cannot handle SIGHUP")?;
         let api = config.api_socket.clone().unwrap_or_default();
         let node = Node::start(config)?;
         tracing::info!(api = %api.display(), "the node is ready");
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
+        loop {
+            tokio::select! {
+                _ = terminate.recv() => break,
+                _ = interrupt.recv() => break,
+                _ = hangup.recv() => node.reload()?,
+            }
         }
         tracing::info!("the node ends");
         drop(node);

@@ -1,5 +1,6 @@
 //! Configuration of a node: defaults, a JSON file, and flags over it.
 
+use crate::node::cluster_config::{ClusterConfig, ClusterConfigError};
 use serde::{Deserialize, Serialize};
 use std::fs::File;
 use std::io::Read;
@@ -25,7 +26,7 @@ pub struct NodeConfig {
     /// Directory of the vhost-user sockets, one for each VM: `vm-<id>.sock`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub run_dir: Option<PathBuf>,
-    /// What a node that is started again must know.
+    /// What a node that is started again must know. In a cluster the directory knows it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub state_file: Option<PathBuf>,
     /// Number of this node that programs of the DVS see, at most 2147483647.
@@ -37,6 +38,9 @@ pub struct NodeConfig {
     /// Accept guest memory in files that may be shortened while in use. A VMM that does so ends
     /// the node, and with it the connections of all VMs.
     pub allow_unsealed_memory: bool,
+    /// How it takes part in a cluster; without it the host is alone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cluster: Option<ClusterConfig>,
 }
 
 impl Default for NodeConfig {
@@ -49,6 +53,7 @@ impl Default for NodeConfig {
             max_vms: 256,
             grace_ms: 30_000,
             allow_unsealed_memory: false,
+            cluster: None,
         }
     }
 }
@@ -75,6 +80,14 @@ pub enum ConfigError {
         /// What is wrong, and where.
         error: serde_json::Error,
     },
+    /// About the cluster.
+    #[error(transparent)]
+    Cluster(#[from] ClusterConfigError),
+    /// Two places for one thing.
+    #[error(
+        "state_file is for a host that is alone: the directory of the cluster knows what is in it; leave one of them out"
+    )]
+    StateFileInCluster,
     /// A number is out of its range.
     #[error("{name} is {value}; it must be from {min} to {max}")]
     Range {
@@ -114,7 +127,14 @@ impl NodeConfig {
     pub fn validate(&self) -> Result<(), ConfigError> {
         in_range("nodeid", self.nodeid.into(), 0, NODEID_MAX.into())?;
         in_range("max_vms", self.max_vms as u64, 1, VMS_MAX as u64)?;
-        in_range("grace_ms", self.grace_ms, 0, GRACE_MAX_MS)
+        in_range("grace_ms", self.grace_ms, 0, GRACE_MAX_MS)?;
+        let Some(cluster) = &self.cluster else {
+            return Ok(());
+        };
+        if self.state_file.is_some() {
+            return Err(ConfigError::StateFileInCluster);
+        }
+        Ok(cluster.validate()?)
     }
 }
 

@@ -5,12 +5,15 @@
 
 mod api;
 pub mod client;
+pub mod cluster_config;
 pub mod config;
 pub mod control;
 mod endpoints;
 pub mod in_process;
+mod join;
 pub mod service;
 
+pub use cluster_config::ClusterConfig;
 pub use config::NodeConfig;
 pub use in_process::InProcess;
 pub use service::{Control, Node, NodeError};

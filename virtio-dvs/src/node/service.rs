@@ -4,12 +4,15 @@ use crate::device::event_loop::{Loop, StartError};
 use crate::device::fabric::{Done, Fabric};
 use crate::device::remote::{Remote, Stopped};
 use crate::device::worker::{Worker, spawn_session};
+use crate::directory::etcd::EtcdError;
 use crate::directory::local::{Local, StateFileError};
 use crate::directory::{Directory, DirectoryError};
+use crate::link::LinkError;
 use crate::node::api::Api;
 use crate::node::config::{ConfigError, NodeConfig};
 use crate::node::control::{Attached, EndpointInfo, Info, Ping, PortCounts, PortInfo};
 use crate::node::endpoints;
+use crate::node::join::join;
 use crate::socket::{Listener, SocketError};
 use crate::switch::{AttachError, PortId, Told};
 use crate::vm::VmAttributes;
@@ -24,7 +27,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use thiserror::Error;
 
-/// Names the host's current boot.
+/// Where the system names its current boot.
 const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
 
 /// How long guests have to tell of their endpoints.
@@ -53,6 +56,15 @@ pub enum NodeError {
     /// The state file cannot be used.
     #[error(transparent)]
     StateFile(#[from] StateFileError),
+    /// The directory of the cluster cannot be used.
+    #[error(transparent)]
+    Etcd(#[from] EtcdError),
+    /// Links cannot be opened.
+    #[error(transparent)]
+    Links(#[from] LinkError),
+    /// The system gives no random numbers.
+    #[error("the system gives no random numbers: {0}")]
+    Random(io::Error),
     /// A socket cannot be listened on.
     #[error(transparent)]
     Socket(#[from] SocketError),
@@ -263,14 +275,10 @@ impl Node {
     /// Starts a node without a control API and without sockets.
     pub(super) fn start_loop(config: NodeConfig) -> Result<Node, NodeError> {
         config.validate()?;
-        let directory: Box<dyn Directory> = match &config.state_file {
-            None => Box::new(Local::in_memory()),
-            Some(path) => {
-                let boot = std::fs::read_to_string(BOOT_ID).map_err(NodeError::BootId)?;
-                Box::new(Local::with_state_file(path, boot.trim())?)
-            }
+        let fabric = match &config.cluster {
+            Some(cluster) => join(&config, cluster)?,
+            None => Fabric::new(local_directory(&config)?, config.max_vms, config.nodeid)?,
         };
-        let fabric = Fabric::new(directory, config.max_vms, config.nodeid)?;
         let grace = Duration::from_millis(config.grace_ms);
         let event_loop = Loop::start(fabric, grace, config.allow_unsealed_memory)?;
         let control = Control {
@@ -283,6 +291,12 @@ impl Node {
             _api: None,
             _loop: event_loop,
         })
+    }
+
+    /// Reads the certificates of links again, for sessions from now on.
+    pub fn reload(&self) -> Result<(), NodeError> {
+        let reload = |worker: &mut Worker| worker.fabric().reload_links();
+        Ok(self.control.remote.run(reload)?)
     }
 
     /// What can be done with the node.
@@ -335,6 +349,20 @@ pub(super) enum ErrorKind {
     Stopped,
     /// The node could not do it.
     Failed,
+}
+
+/// The directory of a host that is alone.
+fn local_directory(config: &NodeConfig) -> Result<Box<dyn Directory>, NodeError> {
+    let Some(path) = &config.state_file else {
+        return Ok(Box::new(Local::in_memory()));
+    };
+    Ok(Box::new(Local::with_state_file(path, &boot_id()?)?))
+}
+
+/// Names the host's current boot.
+pub(super) fn boot_id() -> Result<String, NodeError> {
+    let boot = std::fs::read_to_string(BOOT_ID).map_err(NodeError::BootId)?;
+    Ok(boot.trim().to_owned())
 }
 
 /// Makes the directory of the sockets, for this user only.

@@ -29,7 +29,7 @@ impl Topic {
             News::Node { node, .. } => Topic::Node(*node),
             News::NodeLost(node) => Topic::NodeLost(*node),
             News::Lease(Lease::Lapsed) => Topic::Lapsed,
-            News::Lease(Lease::Held | Lease::Doubtful) => Topic::Lease,
+            News::Lease(Lease::Held | Lease::Unanswered | Lease::Doubtful) => Topic::Lease,
         }
     }
 

@@ -10,6 +10,10 @@ use std::rc::Rc;
 use std::time::Duration;
 use tokio::time::Instant;
 
+/// Renewals in the time of a lease. So many that a directory that does not answer is noticed long
+/// before the lease is in doubt.
+const RENEWALS: u32 = 6;
+
 /// How a claim ended.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Claim {
@@ -38,8 +42,8 @@ pub(super) struct Session {
     /// When the last renewal that was answered was asked for.
     renewed: Instant,
     tenure: Option<i64>,
-    /// The others may believe that this node is gone.
-    doubtful: bool,
+    /// What was said of it last.
+    told: Lease,
 }
 
 impl Session {
@@ -56,7 +60,7 @@ impl Session {
             lease: 0,
             renewed: Instant::now(),
             tenure: None,
-            doubtful: false,
+            told: Lease::Held,
         }
     }
 
@@ -148,7 +152,7 @@ impl Session {
             shared.inbox.news(News::Lease(Lease::Lapsed));
         }
         self.tenure = Some(tenure);
-        self.doubtful = false;
+        self.told = Lease::Held;
         shared.set_tenure(self.tenure);
         shared.inbox.news(News::Lease(Lease::Held));
     }
@@ -170,18 +174,19 @@ impl Session {
         let mut backoff = Backoff::new();
         loop {
             let asked = Instant::now();
-            let renewal = renew(&shared, self.lease, self.ttl / 6);
+            let renewal = renew(&shared, self.lease, self.ttl / RENEWALS);
             match self.doubting(renewal).await {
                 Renewal::Renewed => self.renewed = asked,
                 Renewal::Gone => return,
                 Renewal::Failed => {
+                    self.say_unanswered();
                     self.doubting(backoff.pause()).await;
                     continue;
                 }
             }
-            if suspect || self.doubtful {
+            if suspect || self.told == Lease::Doubtful {
                 match self.doubting(is_ours(&shared, self.lease)).await {
-                    Ok(true) => self.say_held(),
+                    Ok(true) => {}
                     Ok(false) => return,
                     Err(_) => {
                         self.doubting(backoff.pause()).await;
@@ -189,8 +194,9 @@ impl Session {
                     }
                 }
             }
+            self.say_held();
             backoff = Backoff::new();
-            let next = tokio::time::sleep_until(asked + self.ttl / 3);
+            let next = tokio::time::sleep_until(asked + self.ttl / RENEWALS);
             suspect = tokio::select! {
                 () = next => false,
                 () = shared.key_touched.notified() => true,
@@ -225,22 +231,33 @@ impl Session {
         tokio::select! {
             biased;
             done = &mut what => return done,
-            () = tokio::time::sleep_until(doubtful_at), if !self.doubtful => {}
+            () = tokio::time::sleep_until(doubtful_at), if self.told != Lease::Doubtful => {}
         }
         self.say_doubtful();
         what.await
     }
 
+    fn say_unanswered(&mut self) {
+        if self.told == Lease::Held {
+            self.say(Lease::Unanswered);
+        }
+    }
+
     fn say_doubtful(&mut self) {
-        if !std::mem::replace(&mut self.doubtful, true) {
-            self.shared.inbox.news(News::Lease(Lease::Doubtful));
+        if self.told != Lease::Doubtful {
+            self.say(Lease::Doubtful);
         }
     }
 
     fn say_held(&mut self) {
-        if std::mem::take(&mut self.doubtful) {
-            self.shared.inbox.news(News::Lease(Lease::Held));
+        if self.told != Lease::Held {
+            self.say(Lease::Held);
         }
+    }
+
+    fn say(&mut self, lease: Lease) {
+        self.told = lease;
+        self.shared.inbox.news(News::Lease(lease));
     }
 }
 
