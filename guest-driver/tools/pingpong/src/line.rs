@@ -1,4 +1,4 @@
-//! One interface to pipes and both kinds of socket.
+//! One interface to pipes and all kinds of socket.
 
 use std::fs::File;
 use std::io::{self, ErrorKind, Read, Write};
@@ -7,6 +7,7 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use std::str::FromStr;
 
 use rustix::fs::{CWD, Mode, mkfifoat};
+use vsock::{VsockAddr, VsockListener, VsockStream};
 
 /// Where a server listens.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,6 +18,8 @@ pub enum Address {
     Tcp(String),
     /// The start of the paths of two named pipes.
     Pipe(String),
+    /// Context id of the server's machine and a port.
+    Vsock(VsockAddr),
     /// An endpoint number.
     Dvs(i32),
 }
@@ -25,16 +28,26 @@ impl FromStr for Address {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let wrong =
-            || format!("{text} is neither unix:PATH, tcp:HOST:PORT, pipe:PATH nor dvs:NUMBER");
+        let wrong = || {
+            format!(
+                "{text} is neither unix:PATH, tcp:HOST:PORT, pipe:PATH, vsock:CID:PORT nor dvs:NUMBER"
+            )
+        };
         match text.split_once(':') {
             Some(("unix", path)) if !path.is_empty() => Ok(Self::Unix(path.into())),
             Some(("tcp", host)) if host.contains(':') => Ok(Self::Tcp(host.into())),
             Some(("pipe", path)) if !path.is_empty() => Ok(Self::Pipe(path.into())),
+            Some(("vsock", place)) => vsock(place).map(Self::Vsock).ok_or_else(wrong),
             Some(("dvs", number)) => number.parse().map(Self::Dvs).map_err(|_| wrong()),
             _ => Err(wrong()),
         }
     }
+}
+
+/// `CID:PORT`
+fn vsock(place: &str) -> Option<VsockAddr> {
+    let (cid, port) = place.split_once(':')?;
+    Some(VsockAddr::new(cid.parse().ok()?, port.parse().ok()?))
 }
 
 /// Which end of a pair of pipes somebody has: the client writes to `.up`.
@@ -54,6 +67,7 @@ impl Address {
                 }
                 Listener::Pipe(path.clone())
             }
+            Self::Vsock(place) => Listener::Vsock(VsockListener::bind(place)?),
             Self::Dvs(_) => return Err(not_a_line()),
         })
     }
@@ -68,6 +82,7 @@ impl Address {
                 let write = File::options().write(true).open(up)?;
                 Ok(Line::of(File::open(down)?, write))
             }
+            Self::Vsock(place) => Line::vsock(VsockStream::connect(place)?),
             Self::Dvs(_) => Err(not_a_line()),
         }
     }
@@ -86,6 +101,8 @@ pub enum Listener {
     Tcp(TcpListener),
     /// Two named pipes.
     Pipe(String),
+    /// A socket between a machine and its host.
+    Vsock(VsockListener),
 }
 
 impl Listener {
@@ -99,6 +116,7 @@ impl Listener {
                 let read = File::open(up)?;
                 Ok(Line::of(read, File::options().write(true).open(down)?))
             }
+            Self::Vsock(listener) => Line::vsock(listener.accept()?.0),
         }
     }
 }
@@ -123,6 +141,10 @@ impl Line {
 
     fn tcp(stream: TcpStream) -> io::Result<Self> {
         stream.set_nodelay(true)?;
+        Ok(Self::of(stream.try_clone()?, stream))
+    }
+
+    fn vsock(stream: VsockStream) -> io::Result<Self> {
         Ok(Self::of(stream.try_clone()?, stream))
     }
 

@@ -9,6 +9,10 @@ fn addresses() {
         Ok(Address::Tcp("10.0.0.1:7".into()))
     );
     assert_eq!(parse("pipe:/tmp/p"), Ok(Address::Pipe("/tmp/p".into())));
+    assert_eq!(
+        parse("vsock:3:7000"),
+        Ok(Address::Vsock(VsockAddr::new(3, 7000)))
+    );
     assert_eq!(parse("dvs:-2"), Ok(Address::Dvs(-2)));
     for text in [
         "",
@@ -18,6 +22,8 @@ fn addresses() {
         "/tmp/a",
         "dvs:x",
         "pipe:",
+        "vsock:3",
+        "vsock:x:1",
     ] {
         assert!(parse(text).is_err(), "{text}");
     }

@@ -1,18 +1,20 @@
 //! What /dev/dvs is measured against, and /dev/dvs itself, by programs that do nothing else.
 //!
 //! Round trips go over an ADDRESS: `unix:PATH`, `tcp:HOST:PORT`, `pipe:PATH` (two named pipes,
-//! PATH.up and PATH.down) or `dvs:NUMBER`. Each command that measures prints one JSON object.
+//! PATH.up and PATH.down), `vsock:CID:PORT` (CID: the server's) or `dvs:NUMBER`. Each command that measures prints one JSON object.
 
 mod bulk;
 mod idle;
 mod line;
+mod many;
 mod measure;
 mod round_trip;
 
 use std::error::Error;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::builder::RangedI64ValueParser;
+use clap::{Parser, Subcommand, value_parser};
 
 use crate::line::Address;
 use crate::measure::Job;
@@ -36,6 +38,9 @@ enum Command {
         /// Bytes of a message
         #[arg(long, default_value_t = 48, value_parser = size)]
         size: usize,
+        /// Connections to answer at once, of tcp
+        #[arg(long, default_value_t = 1, value_parser = clients())]
+        clients: u32,
     },
     /// Make round trips
     Client {
@@ -43,9 +48,12 @@ enum Command {
         address: Address,
         #[command(flatten)]
         job: Job,
-        /// Own endpoint number, for dvs
+        /// Own endpoint number, for dvs; further clients have those that follow
         #[arg(long, default_value_t = 20)]
         ep: i32,
+        /// Clients at once, each a thread; the count is a multiple of it
+        #[arg(long, default_value_t = 1, value_parser = clients())]
+        clients: u32,
     },
     /// Take blocks from one client of TCP
     Sink {
@@ -109,10 +117,37 @@ fn size(text: &str) -> Result<usize, String> {
         .ok_or_else(|| format!("the size is no number from 1 to {MAX_SIZE}"))
 }
 
+/// More threads or connections than this nobody needs.
+const MAX_CLIENTS: i64 = 128;
+
+fn clients() -> RangedI64ValueParser<u32> {
+    value_parser!(u32).range(1..=MAX_CLIENTS)
+}
+
 fn main() -> ExitCode {
     let done = match Cli::parse().command {
-        Command::Server { address, size } => round_trip::serve(&address, size),
-        Command::Client { address, job, ep } => round_trip::call(&address, &job, ep),
+        Command::Server {
+            address,
+            size,
+            clients: 1,
+        } => round_trip::serve(&address, size),
+        Command::Server {
+            address,
+            size,
+            clients,
+        } => many::serve(&address, size, clients),
+        Command::Client {
+            address,
+            job,
+            ep,
+            clients: 1,
+        } => round_trip::call(&address, &job, ep),
+        Command::Client {
+            address,
+            job,
+            ep,
+            clients,
+        } => many::call(&address, &job, ep, clients),
         Command::Sink { address, size } => bulk::sink(&address, size),
         Command::Stream { address, job } => bulk::stream(&address, &job),
         Command::Readv { job } => bulk::readv(&job),

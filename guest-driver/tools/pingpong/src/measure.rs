@@ -17,22 +17,29 @@ pub struct Job {
     pub count: u32,
 }
 
+/// Does it so often; gives how long each took.
+pub fn repeat(
+    count: u32,
+    one: &mut dyn FnMut() -> crate::Outcome,
+) -> Result<Vec<Duration>, Box<dyn Error>> {
+    let mut times = Vec::new();
+    for _ in 0..count {
+        let begin = Instant::now();
+        one()?;
+        times.push(begin.elapsed());
+    }
+    Ok(times)
+}
+
 impl Job {
     /// Times before those that count.
     const WARM_UP: u32 = 100;
 
     /// Does it `count` times; prints how long one takes, and the rate in times and bytes.
     pub fn measure(&self, mut one: impl FnMut() -> crate::Outcome) -> crate::Outcome {
-        for _ in 0..Self::WARM_UP.min(self.count) {
-            one()?;
-        }
-        let mut times = Vec::new();
+        repeat(Self::WARM_UP.min(self.count), &mut one)?;
         let start = Instant::now();
-        for _ in 0..self.count {
-            let begin = Instant::now();
-            one()?;
-            times.push(begin.elapsed());
-        }
+        let mut times = repeat(self.count, &mut one)?;
         self.print(&mut times, start.elapsed())
     }
 

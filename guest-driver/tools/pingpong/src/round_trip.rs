@@ -1,12 +1,15 @@
 //! Round trips: a message there, one of the same size back.
 
+use std::error::Error;
+
 use dvs::{Dvs, Endpoint, Timeout};
 
 use crate::Outcome;
 use crate::line::{Address, Line};
 use crate::measure::Job;
 
-fn announce() {
+/// Tells that clients may come.
+pub fn announce() {
     println!("listening");
 }
 
@@ -30,19 +33,27 @@ pub fn serve(address: &Address, size: usize) -> Outcome {
 
 /// Calls.
 pub fn call(address: &Address, job: &Job, own: i32) -> Outcome {
-    let mut message = vec![0; job.size];
-    if let Address::Dvs(number) = address {
+    job.measure(caller(address, job.size, own)?)
+}
+
+/// What makes a round trip.
+pub type Caller = Box<dyn FnMut() -> Outcome>;
+
+/// Connects to the server, or binds an endpoint.
+pub fn caller(address: &Address, size: usize, own: i32) -> Result<Caller, Box<dyn Error>> {
+    let mut message = vec![0; size];
+    if let Address::Dvs(number) = *address {
         let endpoint = Endpoint::bind(Dvs::open()?, own)?;
         let mut answer = message.clone();
-        return job.measure(|| {
-            match endpoint.sendrec_into(*number, &message, &mut answer, Timeout::Forever)? {
+        return Ok(Box::new(move || {
+            match endpoint.sendrec_into(number, &message, &mut answer, Timeout::Forever)? {
                 length if length == answer.len() => Ok(()),
                 length => Err(format!("the answer has {length} bytes").into()),
             }
-        });
+        }));
     }
     let mut line = address.connect()?;
-    job.measure(|| round_trip(&mut line, &mut message))
+    Ok(Box::new(move || round_trip(&mut line, &mut message)))
 }
 
 fn round_trip(line: &mut Line, message: &mut [u8]) -> Outcome {
