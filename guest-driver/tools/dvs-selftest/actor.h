@@ -95,6 +95,7 @@ int do_notify(const struct actor *actor, int to);
 /* ---- matrix*.c ---- */
 /* All calls between actors in the places of two puppets (or one, twice). */
 int matrix_run(int here, int there);
+int matrix_copies_run(const int eps[3]);
 void matrix_messages(void);
 void matrix_deaths(void);
 void matrix_naming(void);

@@ -8,6 +8,9 @@
  * dvs-selftest --matrix EP EP: every call between the actors of two puppets, which may
  * be in different VMs (or of one, named twice); uses the numbers 10 to 20, 40 and 41.
  *
+ * dvs-selftest --copies EP EP EP: copies between the actors of three puppets, which are
+ * in different VMs.
+ *
  * dvs-selftest --storm FIRST COUNT NUMBERS SECONDS SEED: COUNT processes at the numbers
  * from FIRST on that do anything with anybody and are killed at any time.
  *
@@ -40,6 +43,7 @@ static void tests_all(void)
 static int usage(void)
 {
 	fprintf(stderr, "usage: dvs-selftest [--unplug | --puppet EP | --matrix EP EP |\n"
+		"                     --copies EP EP EP |\n"
 		"                     --storm FIRST COUNT NUMBERS SECONDS SEED]\n");
 	return 2;
 }
@@ -62,6 +66,8 @@ int main(int argc, char **argv)
 		return puppet_run(atoi(argv[2]));
 	if (argc == 4 && !strcmp(what, "--matrix"))
 		return matrix_run(atoi(argv[2]), atoi(argv[3]));
+	if (argc == 5 && !strcmp(what, "--copies"))
+		return matrix_copies_run((int[]){ atoi(argv[2]), atoi(argv[3]), atoi(argv[4]) });
 	if (argc == 7 && !strcmp(what, "--storm"))
 		return storm_run(atoi(argv[2]), atoi(argv[3]), atoi(argv[4]), atoi(argv[5]),
 				 (unsigned int)atoi(argv[6]));

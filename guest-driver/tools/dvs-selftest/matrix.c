@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
-/* dvs-selftest: every call between actors in one VM and in two. */
+/* dvs-selftest: every call between actors in one VM and in two, copies also in three. */
 #include "actor.h"
 
 #include <stdio.h>
@@ -8,9 +8,10 @@
 
 struct actor a, b, c;
 
-static int puppets[2];
-/* Which puppet each of the three actors works for. */
-static const char * const placements[] = { "000", "010", "001", "011" };
+static int puppets[3];
+/* Which puppet each of the three actors works for; the last needs three of them. */
+static const char * const placements[] = { "000", "010", "001", "011", "012" };
+static size_t placement_count;
 
 bool together(const struct actor *one, const struct actor *other)
 {
@@ -35,9 +36,9 @@ static void play(const char *placement, const char *name, void (*test)(void))
 
 void matrix_test(const char *name, void (*test)(void))
 {
-	size_t i, count = puppets[0] == puppets[1] ? 1 : sizeof(placements) / sizeof(*placements);
+	size_t i;
 
-	for (i = 0; i < count; i++)
+	for (i = 0; i < placement_count; i++)
 		play(placements[i], name, test);
 }
 
@@ -45,6 +46,7 @@ int matrix_run(int here, int there)
 {
 	puppets[0] = here;
 	puppets[1] = there;
+	placement_count = here == there ? 1 : 4;
 	director_open(EP(20));
 	matrix_messages();
 	matrix_deaths();
@@ -53,6 +55,19 @@ int matrix_run(int here, int there)
 	puppet_end(here);
 	if (there != here)
 		puppet_end(there);
+	return tap_end();
+}
+
+int matrix_copies_run(const int eps[3])
+{
+	int i;
+
+	memcpy(puppets, eps, sizeof(puppets));
+	placement_count = sizeof(placements) / sizeof(*placements);
+	director_open(EP(20));
+	matrix_copies();
+	for (i = 0; i < 3; i++)
+		puppet_end(puppets[i]);
 	return tap_end();
 }
 
