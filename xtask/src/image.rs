@@ -11,8 +11,9 @@ use crate::stamp::{Inputs, when_changed};
 use crate::workspace::Workspace;
 use crate::{driver, packages, programs};
 
-/// What a guest loads before our module: its transport, and the network card of a peer's guest.
-const GUEST_MODULES: &[&str] = &["virtio_pci", "virtio_net"];
+/// What a guest loads before our module: its transport, and the network card and the line to the
+/// host of a peer's guest.
+const GUEST_MODULES: &[&str] = &["virtio_pci", "virtio_net", "vmw_vsock_virtio_transport"];
 
 /// Everything a guest needs.
 #[derive(Debug)]
@@ -36,6 +37,7 @@ impl Image {
         let initramfs = dir.join("guest-initramfs.cpio");
         let mut inputs = Inputs::default()
             .word(kernel.release())
+            .word(&GUEST_MODULES.join(" "))
             .path(&init)?
             .path(&module)?;
         for program in programs.values() {

@@ -33,6 +33,7 @@ const MODULES: &[&str] = &[
     "veth",
     "vhost_net",
     "vhost_vsock",
+    "sch_netem",
 ];
 /// Two processors for the job, as most continuous integration machines have, and the first one,
 /// on which no guest may run (see machine-init.sh).
@@ -50,8 +51,10 @@ const CONSOLE_TAIL: usize = 80;
 /// Where our programs and the guest image are in the machine.
 pub const HOME: &str = "/opt/dvs";
 
+/// What makes networks between hosts, and the directory that they share.
+const NETWORK_PROGRAMS: &[&str] = &["/usr/sbin/ip", "/usr/sbin/tc", "/usr/bin/etcd"];
 /// QEMU and what it reads when it starts a guest from a kernel file.
-const PEER_PROGRAMS: &[&str] = &["/usr/bin/qemu-system-x86_64", "/usr/sbin/ip"];
+const PEER_PROGRAMS: &[&str] = &["/usr/bin/qemu-system-x86_64"];
 const PEER_FILES: &[&str] = &[
     "/usr/share/seabios/bios-256k.bin",
     "/usr/share/qemu/linuxboot_dma.bin",
@@ -84,16 +87,21 @@ impl<'a> Machine<'a> {
     /// Makes what is missing or out of date.
     pub fn up_to_date(workspace: &Workspace, image: &'a Image) -> Result<Self> {
         packages::require(packages::FOR_MACHINE)?;
+        packages::require(packages::FOR_HOSTS)?;
         let dir = workspace.image_dir();
         let init = workspace.source("resources/image/machine-init.sh");
         let system = dir.join("machine.cpio");
-        let inputs = Inputs::default()
+        let mut inputs = Inputs::default()
             .word(image.kernel.release())
             .word(&MODULES.join(" "))
             .path(&init)?;
+        for program in NETWORK_PROGRAMS {
+            inputs = inputs.path(&fs::canonicalize(program)?)?;
+        }
         when_changed(&system, inputs, || {
             let mut archive = Archive::create(&system)?;
             base(&mut archive, &image.kernel, MODULES, &[], &init)?;
+            with_libraries(&mut archive, NETWORK_PROGRAMS)?;
             archive.finish()
         })?;
         Ok(Self {
@@ -228,11 +236,7 @@ impl<'a> Machine<'a> {
         when_changed(&self.peers, inputs, || {
             eprintln!("packing QEMU for the peers' guests");
             let mut archive = Archive::create(&self.peers)?;
-            let mut libraries = Libraries::default();
-            for program in PEER_PROGRAMS {
-                archive.file(program, Path::new(program))?;
-                libraries.add(&mut archive, Path::new(program))?;
-            }
+            with_libraries(&mut archive, PEER_PROGRAMS)?;
             for file in PEER_FILES {
                 archive.file(file, Path::new(file))?;
             }
@@ -240,6 +244,16 @@ impl<'a> Machine<'a> {
         })?;
         Ok(())
     }
+}
+
+/// Adds installed programs and what they load.
+fn with_libraries(archive: &mut Archive, programs: &[&str]) -> Result<()> {
+    let mut libraries = Libraries::default();
+    for program in programs {
+        archive.file(program, Path::new(program))?;
+        libraries.add(archive, Path::new(program))?;
+    }
+    Ok(())
 }
 
 /// Shared libraries, each added once.

@@ -12,8 +12,10 @@ use crate::command::{run, run_shown, text};
 pub const FOR_IMAGE: &[&str] = &["gcc", "libc6-dev", "make", "gcc-12", "libelf1", "kmod"];
 /// To emulate a machine.
 pub const FOR_MACHINE: &[&str] = &["qemu-system-x86"];
-/// To run guests of QEMU and their network next to ours.
-pub const FOR_PEERS: &[&str] = &["qemu-system-x86", "iproute2"];
+/// To run several hosts: the networks between them, and their directory.
+pub const FOR_HOSTS: &[&str] = &["iproute2", "etcd-server"];
+/// To run guests of QEMU next to ours.
+pub const FOR_PEERS: &[&str] = &["qemu-system-x86"];
 /// To check the sources, and for the tests of the directory of a cluster.
 pub const FOR_TESTS: &[&str] = &[
     "sparse",

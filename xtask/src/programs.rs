@@ -14,9 +14,9 @@ use crate::workspace::{Workspace, cargo};
 /// The target of the guests' Rust programs. Naming it keeps their flags away from build scripts.
 const GUEST_TARGET: &str = "x86_64-unknown-linux-gnu";
 /// The host's packages with programs.
-const HOST_PACKAGES: &[&str] = &["dvs-vmm", "virtio-dvs", "dvs-tests"];
+const HOST_PACKAGES: &[&str] = &["dvs-vmm", "virtio-dvs", "dvs-tests", "pingpong"];
 /// The host's programs.
-pub const HOST_PROGRAMS: &[&str] = &["dvs-vmm", "dvs-node", "dvsctl", "dvs-scenario"];
+pub const HOST_PROGRAMS: &[&str] = &["dvs-vmm", "dvs-node", "dvsctl", "dvs-scenario", "pingpong"];
 
 /// Builds the host's programs; gives the directory where they are.
 pub fn build_host(workspace: &Workspace) -> Result<PathBuf> {

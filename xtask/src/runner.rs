@@ -36,7 +36,7 @@ pub struct Runner<'a> {
 pub struct Work {
     /// Its arguments.
     pub arguments: Vec<String>,
-    /// Needs QEMU and networks for the peers.
+    /// Needs QEMU for the peers.
     pub peers: bool,
     /// The whole may take this long.
     pub limit: Duration,
@@ -98,6 +98,7 @@ impl<'a> Runner<'a> {
         logs: &Path,
         on_event: &mut dyn FnMut(Event),
     ) -> Result<bool> {
+        packages::require(packages::FOR_HOSTS)?;
         if work.peers {
             packages::require(packages::FOR_PEERS)?;
         }
