@@ -9,6 +9,7 @@ use dvs_vmm::ctl::client::Client;
 
 use super::agent::{Agent, Output, Task};
 use super::hardware::{Attachment, Hardware, Hypervisor};
+use super::network::Namespace;
 use super::process::Process;
 use super::{BOOT_LIMIT, COMMAND_LIMIT, Lab};
 
@@ -25,6 +26,10 @@ pub struct GuestSpec {
     pub cpus: u8,
     /// Memory in MiB.
     pub memory_mib: u64,
+    /// The network that its VMM finds its tap in; none: that of everybody.
+    pub namespace: Option<PathBuf>,
+    /// Context id of a socket device between guest and host (QEMU only).
+    pub vsock: Option<u32>,
 }
 
 impl GuestSpec {
@@ -37,6 +42,8 @@ impl GuestSpec {
             attachment,
             cpus: 1,
             memory_mib: 256,
+            namespace: None,
+            vsock: None,
         }
     }
 
@@ -53,6 +60,24 @@ impl GuestSpec {
     #[must_use]
     pub fn with_cpus(self, cpus: u8) -> Self {
         Self { cpus, ..self }
+    }
+
+    /// With a VMM on this network.
+    #[must_use]
+    pub fn on_network(self, namespace: &Namespace) -> Self {
+        Self {
+            namespace: Some(namespace.path()),
+            ..self
+        }
+    }
+
+    /// With a socket device of this context id.
+    #[must_use]
+    pub fn with_vsock(self, cid: u32) -> Self {
+        Self {
+            vsock: Some(cid),
+            ..self
+        }
     }
 }
 
@@ -87,6 +112,8 @@ impl Guest {
             cpus: spec.cpus,
             memory_mib: spec.memory_mib,
             attachment: &spec.attachment,
+            namespace: spec.namespace.as_deref(),
+            vsock: spec.vsock,
             serial_log: &serial_log,
             agent_socket: &agent_socket,
             api_socket: &api,

@@ -9,6 +9,7 @@ use dvs_report::Mode;
 use serde_json::{Value, json};
 
 use super::Settings;
+use super::network::within;
 
 /// Kernel command line of every guest: messages to the first serial line, agent on the second.
 const COMMAND_LINE: &str = "console=ttyS0 quiet panic=-1 dvs.agent=ttyS1";
@@ -50,6 +51,8 @@ pub struct Hardware<'a> {
     pub cpus: u8,
     pub memory_mib: u64,
     pub attachment: &'a Attachment,
+    pub namespace: Option<&'a Path>,
+    pub vsock: Option<u32>,
     pub serial_log: &'a Path,
     pub agent_socket: &'a Path,
     pub api_socket: &'a Path,
@@ -65,11 +68,18 @@ impl Hardware<'_> {
         }
     }
 
+    fn program(&self, program: &Path) -> Command {
+        match self.namespace {
+            Some(namespace) => within(namespace, program),
+            None => Command::new(program),
+        }
+    }
+
     fn dvs_vmm(&self, settings: &Settings) -> Result<Command> {
         let config = self.dvs_config(settings);
         fs::write(self.config, config.to_string())
             .with_context(|| format!("{} cannot be written", self.config.display()))?;
-        let mut vmm = Command::new(settings.program("dvs-vmm"));
+        let mut vmm = self.program(&settings.program("dvs-vmm"));
         vmm.arg("--config")
             .arg(self.config)
             .arg("--api-socket")
@@ -95,7 +105,7 @@ impl Hardware<'_> {
     }
 
     fn qemu(&self, settings: &Settings) -> Command {
-        let mut qemu = Command::new("qemu-system-x86_64");
+        let mut qemu = self.program(Path::new("qemu-system-x86_64"));
         qemu.args([
             "-enable-kvm",
             "-cpu",
@@ -137,6 +147,9 @@ impl Hardware<'_> {
                 "-device",
                 &format!("virtio-net-pci,netdev=net,romfile=,mac=52:54:00:00:00:{last:02x}"),
             ]);
+        }
+        if let Some(cid) = self.vsock {
+            qemu.args(["-device", &format!("vhost-vsock-pci,guest-cid={cid}")]);
         }
         qemu
     }

@@ -17,6 +17,8 @@ fn hardware(hypervisor: Hypervisor, attachment: &Attachment) -> Hardware<'_> {
         cpus: 1,
         memory_mib: 256,
         attachment,
+        namespace: None,
+        vsock: None,
         serial_log: Path::new("/logs/serial"),
         agent_socket: Path::new("/run/agent"),
         api_socket: Path::new("/run/api"),
@@ -40,9 +42,21 @@ fn the_configuration_of_our_vmm_names_the_node_or_the_vm() {
 #[test]
 fn a_guest_of_qemu_gets_a_network_card_with_vhost() {
     let tap = Attachment::Tap("dvs0".into());
-    let command = format!("{:?}", hardware(Hypervisor::Qemu, &tap).qemu(&settings()));
+    let mut hardware = hardware(Hypervisor::Qemu, &tap);
+    let command = format!("{:?}", hardware.qemu(&settings()));
     assert!(
         command.contains("ifname=dvs0") && command.contains("vhost=on"),
+        "{command}"
+    );
+    assert!(
+        !command.contains("nsenter") && !command.contains("vsock"),
+        "{command}"
+    );
+    hardware.namespace = Some(Path::new("/ns"));
+    hardware.vsock = Some(7);
+    let command = format!("{:?}", hardware.qemu(&settings()));
+    assert!(
+        command.contains(r#""nsenter" "--net=/ns" "qemu"#) && command.contains("guest-cid=7"),
         "{command}"
     );
 }

@@ -2,7 +2,6 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -11,19 +10,55 @@ use virtio_dvs::node::client::Client;
 use virtio_dvs::node::control::PortCounts;
 use virtio_dvs::vm::VmAttributes;
 
+use super::network::Namespace;
 use super::process::Process;
 use super::{COMMAND_LIMIT, Lab};
 
 /// Between attempts to connect.
 const PAUSE: Duration = Duration::from_millis(20);
 
+/// How a node is started, each time.
+#[derive(Debug)]
+struct Launch {
+    name: String,
+    /// The host's network; none: one of the node's own, with nothing in it, if we are root.
+    namespace: Option<Namespace>,
+    /// Flags beside those that say where its files are.
+    flags: Vec<String>,
+    control: PathBuf,
+    sockets: PathBuf,
+}
+
+impl Launch {
+    fn launch(&self, lab: &Lab) -> Result<Process> {
+        fs::create_dir_all(&self.sockets)?;
+        let program = lab.settings().program("dvs-node");
+        let mut command = match &self.namespace {
+            Some(namespace) => namespace.command(&program),
+            None => lab.isolated(&program),
+        };
+        command
+            .arg("--api-socket")
+            .arg(&self.control)
+            .arg("--run-dir")
+            .arg(&self.sockets)
+            .arg("--state-file")
+            .arg(self.sockets.join("state"))
+            .args(&self.flags);
+        let mut node = Process::start(&self.name, command, &lab.log(&self.name))?;
+        wait_for(&self.control, COMMAND_LIMIT).with_context(|| match node.ended() {
+            Ok(Some(end)) => format!("{end}; its log says why"),
+            _ => format!("{} does not answer", self.name),
+        })?;
+        Ok(node)
+    }
+}
+
 /// A `dvs-node` process.
 #[derive(Debug)]
 pub struct Host {
-    name: String,
+    launch: Launch,
     node: Process,
-    control: PathBuf,
-    sockets: PathBuf,
 }
 
 /// What the node counted at one VM's port, over all its queues.
@@ -36,41 +71,37 @@ pub struct PortCounters {
 }
 
 impl Host {
-    /// Starts a node.
+    /// Starts the node of a host that knows no other.
     ///
     /// # Errors
     /// Fails if it does not answer in time.
     pub fn start(lab: &Lab, name: &str) -> Result<Self> {
-        let control = lab.run_path(&format!("{name}.sock"));
-        let sockets = lab.run_path(name);
-        if sockets.exists() {
-            // A new host knows nothing of an earlier one of its name.
-            fs::remove_dir_all(&sockets)?;
-        }
-        let node = Self::launch(lab, name, &control, &sockets)?;
-        Ok(Self {
-            name: name.to_owned(),
-            node,
-            control,
-            sockets,
-        })
+        Self::start_in(lab, name, None, Vec::new())
     }
 
-    fn launch(lab: &Lab, name: &str, control: &Path, sockets: &Path) -> Result<Process> {
-        fs::create_dir_all(sockets)?;
-        let mut command: Command = lab.isolated(&lab.settings().program("dvs-node"));
-        command
-            .arg("--api-socket")
-            .arg(control)
-            .arg("--run-dir")
-            .arg(sockets);
-        command.arg("--state-file").arg(sockets.join("state"));
-        let mut node = Process::start(name, command, &lab.log(name))?;
-        wait_for(control, COMMAND_LIMIT).with_context(|| match node.ended() {
-            Ok(Some(end)) => format!("{end}; its log says why"),
-            _ => format!("{name} does not answer"),
-        })?;
-        Ok(node)
+    /// Starts the node of a host on this network, with flags that say whom it shall know.
+    ///
+    /// # Errors
+    /// Fails if it does not answer in time.
+    pub fn start_in(
+        lab: &Lab,
+        name: &str,
+        namespace: Option<Namespace>,
+        flags: Vec<String>,
+    ) -> Result<Self> {
+        let launch = Launch {
+            name: name.to_owned(),
+            namespace,
+            flags,
+            control: lab.run_path(&format!("{name}.sock")),
+            sockets: lab.run_path(name),
+        };
+        if launch.sockets.exists() {
+            // A new host knows nothing of an earlier one of its name.
+            fs::remove_dir_all(&launch.sockets)?;
+        }
+        let node = launch.launch(lab)?;
+        Ok(Self { launch, node })
     }
 
     /// Lets a VM take part; gives the vhost-user socket for its VMM.
@@ -109,7 +140,12 @@ impl Host {
     /// The node's control interface.
     #[must_use]
     pub fn client(&self) -> Client {
-        Client::new(&self.control)
+        Client::new(&self.launch.control)
+    }
+
+    /// Kills the node at once, as a crash would.
+    pub fn kill_node(&mut self) {
+        self.node.kill();
     }
 
     /// Kills the node at once and starts it again, as after a crash.
@@ -118,7 +154,7 @@ impl Host {
     /// Fails if it does not come back.
     pub fn crash_and_restart(&mut self, lab: &Lab) -> Result<()> {
         self.node.kill();
-        self.node = Self::launch(lab, &self.name, &self.control, &self.sockets)?;
+        self.node = self.launch.launch(lab)?;
         Ok(())
     }
 }

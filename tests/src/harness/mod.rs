@@ -1,25 +1,32 @@
 //! Starts hosts and guests, talks to programs in the guests, and bounds everything in time.
 //!
 //! A [`Lab`] knows where kernel, image and programs are. A [`Host`] is a `dvs-node` process, in a
-//! network namespace of its own when we are root. A [`Guest`] is a process of `dvs-vmm` (or of
+//! network namespace of its own when we are root. A [`Cluster`] is several of them with wires
+//! between them and a directory that they share; it cuts and kills what it is asked to. A [`Guest`] is a process of `dvs-vmm` (or of
 //! QEMU, for the peers of benchmarks) with a log of its serial line and an agent on its second
 //! one, which runs commands. Whatever is dropped is ended.
 
 mod agent;
+mod cluster;
+mod etcd;
 mod guest;
 mod hardware;
 mod host;
 mod lab;
 mod network;
 mod process;
+mod program;
 
 pub use agent::{Output, Task};
+pub use cluster::{Cluster, Member, Privacy};
+pub use etcd::Etcd;
 pub use guest::{Guest, GuestSpec};
 pub use hardware::{Attachment, Hypervisor};
 pub use host::{Host, PortCounters};
 pub use lab::{Lab, Settings};
-pub use network::Bridge;
+pub use network::{Namespace, Wire};
 pub use process::{Activity, Process};
+pub use program::Program;
 
 use std::time::Duration;
 

@@ -1,7 +1,7 @@
 //! A process on this host: logged, bounded in time, never left behind.
 
 use std::fs::{self, File};
-use std::io;
+use std::io::{self, PipeReader};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -25,14 +25,28 @@ impl Process {
     ///
     /// # Errors
     /// Fails if the program or the log cannot be opened.
-    pub fn start(name: &str, mut command: Command, log: &Path) -> Result<Self> {
-        let output = File::options().create(true).append(true).open(log);
-        let output = output.with_context(|| format!("{} cannot be written", log.display()))?;
+    pub fn start(name: &str, command: Command, log: &Path) -> Result<Self> {
+        let output = open_log(log)?;
+        let errors = output.try_clone()?;
+        Self::spawn(name, command, output.into(), errors)
+    }
+
+    /// Starts a program whose output is read by the caller; its errors go to the file `log`.
+    ///
+    /// # Errors
+    /// Fails if the program or the log cannot be opened.
+    pub fn start_piped(name: &str, command: Command, log: &Path) -> Result<(Self, PipeReader)> {
+        let (reader, writer) = io::pipe()?;
+        let process = Self::spawn(name, command, writer.into(), open_log(log)?)?;
+        Ok((process, reader))
+    }
+
+    fn spawn(name: &str, mut command: Command, output: Stdio, errors: File) -> Result<Self> {
         command
             .env("NO_COLOR", "1")
             .stdin(Stdio::null())
-            .stdout(output.try_clone()?)
-            .stderr(output);
+            .stdout(output)
+            .stderr(errors);
         die_with_parent(&mut command);
         let program = command.get_program().to_string_lossy().into_owned();
         let child = command
@@ -42,6 +56,12 @@ impl Process {
             name: name.to_owned(),
             child,
         })
+    }
+
+    /// Its name in messages.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
     }
 
     /// Its number.
@@ -150,6 +170,11 @@ impl Drop for Process {
     fn drop(&mut self) {
         self.kill();
     }
+}
+
+fn open_log(log: &Path) -> Result<File> {
+    let file = File::options().create(true).append(true).open(log);
+    file.with_context(|| format!("{} cannot be written", log.display()))
 }
 
 /// Has the kernel kill the child when the thread that started it ends, however that happens.

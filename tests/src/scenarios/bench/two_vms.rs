@@ -8,7 +8,7 @@ use dvs_report::Row;
 use super::contest::Contest;
 use super::in_vm::{copy_rate, lend};
 use super::{end, listen, measure, tell};
-use crate::harness::{Attachment, Bridge, COMMAND_LIMIT, Guest, GuestSpec, Lab};
+use crate::harness::{Attachment, COMMAND_LIMIT, Guest, GuestSpec, Lab, Namespace};
 use crate::scenarios::SERVER;
 use crate::scenarios::demo::stage;
 use crate::scenarios::lifecycle::pair;
@@ -27,26 +27,33 @@ const PEER: &str = "TCP between two QEMU guests, vhost-net and a bridge";
 /// All rows of two guests.
 pub fn rows(lab: &Lab) -> Result<Vec<Row>> {
     let (_host, mut guests) = stage(lab, 2)?;
-    let bridge = Bridge::with_taps("dvsbr", 2)?;
-    let mut specs = Vec::new();
-    for (number, tap) in bridge.taps().iter().enumerate() {
-        specs.push(
-            GuestSpec::new(&format!("qemu-{number}"), Attachment::Tap(tap.clone())).on_qemu(),
-        );
-    }
-    let mut peers = Guest::boot_all(lab, &specs)?;
-    for (number, guest) in (1..).zip(&mut peers) {
-        guest.run(
-            &format!("ip addr add 10.77.0.{number}/24 dev eth0 && ip link set eth0 up"),
-            COMMAND_LIMIT,
-        )?;
-    }
+    let network = Namespace::new("dvs-peers")?;
+    let taps = ["tap0", "tap1"];
+    network.add_bridge("bridge", None, &taps)?;
+    let spec = |tap: &str| {
+        let name = format!("qemu-{tap}");
+        let spec = GuestSpec::new(&name, Attachment::Tap(tap.into()));
+        spec.on_qemu().on_network(&network)
+    };
+    let mut peers = boot_peers(lab, &taps.map(spec))?;
     let ours = RefCell::new(pair(&mut guests)?);
     let peers = RefCell::new(pair(&mut peers)?);
     Ok(vec![
         tell(lab, calls(lab, &ours, &peers)?),
         tell(lab, copies(lab, &ours, &peers)?),
     ])
+}
+
+/// Boots guests of QEMU, with addresses from 10.77.0.1 on.
+pub fn boot_peers(lab: &Lab, specs: &[GuestSpec]) -> Result<Vec<Guest>> {
+    let mut peers = Guest::boot_all(lab, specs)?;
+    for (number, guest) in (1..).zip(&mut peers) {
+        guest.run(
+            &format!("ip addr add 10.77.0.{number}/24 dev eth0 && ip link set eth0 up"),
+            COMMAND_LIMIT,
+        )?;
+    }
+    Ok(peers)
 }
 
 /// Two guests, the first of which serves.
