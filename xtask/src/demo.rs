@@ -55,7 +55,7 @@ pub fn run(
 
 fn table(report: &DemoReport) -> String {
     let rtt = report.rtt_us;
-    let rows = [
+    let mut rows = vec![
         (
             "scenario",
             format!("{} ({:?} KVM)", report.scenario, report.mode).to_lowercase(),
@@ -87,8 +87,18 @@ fn table(report: &DemoReport) -> String {
             ),
         ),
         ("backstop timer fired", report.backstop_fired.to_string()),
-        ("whole run", format!("{:.1} s", report.seconds)),
     ];
+    if let Some(recovery) = report.recovery {
+        rows.extend([
+            ("frames sent again", recovery.frames_sent_again.to_string()),
+            (
+                "duplicates dropped",
+                recovery.duplicates_suppressed.to_string(),
+            ),
+            ("longest call", format!("{:.0} ms", recovery.max_stall_ms)),
+        ]);
+    }
+    rows.push(("whole run", format!("{:.1} s", report.seconds)));
     rows.iter()
         .map(|(name, value)| format!("{name:>22}  {value}\n"))
         .collect()

@@ -45,7 +45,7 @@ enum Task {
     Image,
     /// Show the DVS at work between real guests
     Demo {
-        /// rpc-same-host or rpc-same-vm
+        /// rpc-same-host, rpc-same-vm or rpc-two-hosts
         #[arg(default_value = "rpc-same-host")]
         scenario: String,
         /// Print the figures as one line of JSON at the end

@@ -9,5 +9,5 @@ mod results;
 mod stats;
 
 pub use events::{Event, Log};
-pub use results::{BenchReport, DemoReport, Mode, Row, RttUs};
+pub use results::{BenchReport, DemoReport, Mode, Recovery, Row, RttUs};
 pub use stats::{median, spread};

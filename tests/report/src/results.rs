@@ -25,6 +25,19 @@ pub struct RttUs {
     pub max: f64,
 }
 
+/// What the guests' channels did about faults between them, and what callers saw of it.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Recovery {
+    /// Frames that were sent once more.
+    pub frames_sent_again: u64,
+    /// Frames that came more than once and were dropped.
+    pub duplicates_suppressed: u64,
+    /// Times the backstop timer fired.
+    pub backstop_timer_fires: u64,
+    /// The longest time of one call, in milliseconds.
+    pub max_stall_ms: f64,
+}
+
 /// Result of `cargo xtask demo`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct DemoReport {
@@ -58,6 +71,9 @@ pub struct DemoReport {
     pub vmm_cpu_percent: f64,
     /// Times the channel's backstop timer fired in the guests.
     pub backstop_fired: u64,
+    /// What it took to make good what faults did, where the demonstration has any.
+    #[serde(flatten, default, skip_serializing_if = "Option::is_none")]
+    pub recovery: Option<Recovery>,
     /// Release of the guests' kernel.
     pub guest_kernel: String,
     /// The whole scenario, boots included.

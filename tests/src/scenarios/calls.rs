@@ -10,9 +10,9 @@ use super::ping;
 use crate::harness::{COMMAND_LIMIT, Guest, Host, Lab, Output, Task};
 
 /// Endpoints of the puppets, which run actors for the tests of the matrix.
-const PUPPETS: [i32; 2] = [25, 26];
+pub const PUPPETS: [i32; 2] = [25, 26];
 /// How long the tests of the matrix may take together.
-const MATRIX_LIMIT: Duration = Duration::from_secs(300);
+pub const MATRIX_LIMIT: Duration = Duration::from_secs(300);
 /// Guests in the storm.
 const STORM_GUESTS: u32 = 8;
 /// How long the storm lasts.
@@ -38,10 +38,21 @@ pub fn calls_in_one_vm(lab: &Lab) -> Result<()> {
 /// Every call between processes of two guests, in all placements of three processes.
 pub fn calls_between_vms(lab: &Lab) -> Result<()> {
     let (host, mut guests) = stage(lab, 2)?;
-    let (near, far) = pair(&mut guests)?;
+    between(pair(&mut guests)?, || {
+        PUPPETS
+            .iter()
+            .try_for_each(|ep| seen_by_the_host(&host, *ep))
+    })
+}
+
+/// Every call between two guests; `seen`: whether their host or hosts see the puppets.
+pub fn between(
+    (near, far): (&mut Guest, &mut Guest),
+    seen: impl FnOnce() -> Result<()>,
+) -> Result<()> {
     let [here, there] = PUPPETS;
     let serving = [start_puppet(near, here)?, start_puppet(far, there)?];
-    seen_by_the_host(&host)?;
+    seen()?;
     matrix(near, here, there)?;
     for puppet in serving {
         puppet.finish(COMMAND_LIMIT)?.success()?;
@@ -50,22 +61,21 @@ pub fn calls_between_vms(lab: &Lab) -> Result<()> {
     left_clean(far)
 }
 
-/// What `dvsctl endpoints` shows of the puppets: their guests tell it.
-fn seen_by_the_host(host: &Host) -> Result<()> {
+/// What `dvsctl endpoints` shows of a puppet: its guest tells it.
+pub fn seen_by_the_host(host: &Host, ep: i32) -> Result<()> {
     let endpoints = host.client().endpoints()?;
-    for ep in PUPPETS {
-        let seen = endpoints.iter().find(|seen| seen.endpoint == ep);
-        let state = seen.and_then(|seen| seen.state.as_ref());
-        let state = state.with_context(|| format!("the host sees no state of endpoint {ep}"))?;
-        ensure!(
-            state.name == "dvs-selftest" && state.pid.is_some(),
-            "the host sees endpoint {ep} as {state:?}"
-        );
-    }
+    let seen = endpoints.iter().find(|seen| seen.endpoint == ep);
+    let state = seen.and_then(|seen| seen.state.as_ref());
+    let state = state.with_context(|| format!("the host sees no state of endpoint {ep}"))?;
+    ensure!(
+        state.name == "dvs-selftest" && state.pid.is_some(),
+        "the host sees endpoint {ep} as {state:?}"
+    );
     Ok(())
 }
 
-fn start_puppet(guest: &mut Guest, ep: i32) -> Result<Task> {
+/// Starts a puppet, which runs actors.
+pub fn start_puppet(guest: &mut Guest, ep: i32) -> Result<Task> {
     let mut puppet = guest.spawn(&format!("dvs-selftest --puppet {ep}"))?;
     puppet.wait_line(COMMAND_LIMIT, |line| line.contains("puppet").then_some(()))?;
     Ok(puppet)
@@ -158,7 +168,7 @@ pub fn storm(lab: &Lab) -> Result<()> {
 }
 
 /// Nothing of endpoints, calls and frames is left in the guest, and its kernel did not complain.
-fn left_clean(guest: &mut Guest) -> Result<()> {
+pub fn left_clean(guest: &mut Guest) -> Result<()> {
     let end = Instant::now() + SETTLE;
     loop {
         let left = left_over(guest)?;

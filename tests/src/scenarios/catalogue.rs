@@ -3,7 +3,7 @@
 use anyhow::Result;
 use dvs_report::{DemoReport, Row};
 
-use super::{bench, calls, demo, faults, lifecycle};
+use super::{bench, calls, demo, faults, hosts, lifecycle};
 use crate::harness::Lab;
 
 /// A demonstration.
@@ -44,6 +44,10 @@ pub fn demos() -> &'static [Demo] {
         Demo {
             name: "rpc-same-vm",
             run: demo::rpc_same_vm,
+        },
+        Demo {
+            name: "rpc-two-hosts",
+            run: hosts::demo::rpc_two_hosts,
         },
     ]
 }
@@ -131,6 +135,54 @@ pub fn tests() -> &'static [Test] {
         Test {
             name: "another-container",
             run: faults::another_container,
+        },
+        Test {
+            name: "rpc-two-hosts",
+            run: |lab| demo::check_calls(&hosts::demo::rpc_two_hosts(lab)?, 2.0),
+        },
+        Test {
+            name: "calls-between-hosts",
+            run: hosts::calls::calls_between_hosts,
+        },
+        Test {
+            name: "calls-between-hosts-tls",
+            run: hosts::calls::calls_between_hosts_tls,
+        },
+        Test {
+            name: "copies-between-hosts",
+            run: hosts::calls::copies_between_hosts,
+        },
+        Test {
+            name: "server-killed-two-hosts",
+            run: hosts::faults::server_killed,
+        },
+        Test {
+            name: "client-killed-two-hosts",
+            run: hosts::faults::client_killed,
+        },
+        Test {
+            name: "guest-killed-two-hosts",
+            run: hosts::faults::guest_killed,
+        },
+        Test {
+            name: "node-killed-under-load-two-hosts",
+            run: hosts::faults::nodes_restarted,
+        },
+        Test {
+            name: "link-cut-and-healed",
+            run: hosts::faults::link_cut,
+        },
+        Test {
+            name: "host-lost",
+            run: hosts::faults::host_lost,
+        },
+        Test {
+            name: "etcd-restarted-under-load",
+            run: hosts::faults::directory_restarted,
+        },
+        Test {
+            name: "host-cut-off-from-etcd",
+            run: hosts::faults::cut_off_from_directory,
         },
     ]
 }

@@ -10,16 +10,21 @@ use super::{DCID, SERVER, ping};
 use crate::harness::{Attachment, COMMAND_LIMIT, Guest, GuestSpec, Host, Lab, Output, Task};
 
 /// SIGKILL.
-const KILL: i32 = 9;
+pub const KILL: i32 = 9;
 /// A peer's death must be known well before a client's own time-out.
 const NOTICE: Duration = Duration::from_secs(20);
 /// Calls without end, as far as a test is concerned.
-const ENDLESS: &str = "--count 100000000";
+pub const ENDLESS: &str = "--count 100000000";
 
 /// A server is killed in the middle of calls: its client is told so, and does not hang.
 pub fn server_killed(lab: &Lab) -> Result<()> {
     let (_host, mut guests) = stage(lab, 2)?;
-    let (serving, calling) = pair(&mut guests)?;
+    kill_server(lab, &mut guests)
+}
+
+/// The same between these two guests.
+pub fn kill_server(lab: &Lab, guests: &mut [Guest]) -> Result<()> {
+    let (serving, calling) = pair(guests)?;
     let mut server = ping::serve(lab, serving, 1)?;
     let client = under_way(calling)?;
     server.signal(KILL)?;
@@ -31,7 +36,12 @@ pub fn server_killed(lab: &Lab) -> Result<()> {
 /// A client is killed in the middle of calls: the server goes on with the next.
 pub fn client_killed(lab: &Lab) -> Result<()> {
     let (_host, mut guests) = stage(lab, 2)?;
-    let (serving, calling) = pair(&mut guests)?;
+    kill_client(lab, &mut guests)
+}
+
+/// The same between these two guests.
+pub fn kill_client(lab: &Lab, guests: &mut [Guest]) -> Result<()> {
+    let (serving, calling) = pair(guests)?;
     let _server = ping::serve(lab, serving, 2)?;
     for _ in 0..3 {
         let mut client = under_way(calling)?;
@@ -49,7 +59,12 @@ pub fn client_killed(lab: &Lab) -> Result<()> {
 /// The VMM of a server's guest is killed in the middle of calls: the client is told so.
 pub fn guest_killed(lab: &Lab) -> Result<()> {
     let (_host, mut guests) = stage(lab, 2)?;
-    let (serving, calling) = pair(&mut guests)?;
+    kill_guest(lab, &mut guests)
+}
+
+/// The same between these two guests.
+pub fn kill_guest(lab: &Lab, guests: &mut [Guest]) -> Result<()> {
+    let (serving, calling) = pair(guests)?;
     let _server = ping::serve(lab, serving, 1)?;
     let client = under_way(calling)?;
     serving.vmm().kill();
@@ -63,7 +78,7 @@ pub fn node_restarted(lab: &Lab) -> Result<()> {
     let (serving, calling) = pair(&mut guests)?;
     let _server = ping::serve(lab, serving, 1)?;
     let mut client = calling.spawn(&ping::client_line(0, "--count 3000"))?;
-    client.wait_line(COMMAND_LIMIT, |line| line.contains("calls/s").then_some(()))?;
+    ping::wait_calls(&mut client)?;
     host.crash_and_restart(lab)?;
     expect_clean(&ping::finish(client)?, 3000)?;
     no_complaints(serving)?;
@@ -126,12 +141,12 @@ pub fn another_container(lab: &Lab) -> Result<()> {
 /// A client without end that has made some calls already.
 fn under_way(guest: &mut Guest) -> Result<Task> {
     let mut client = guest.spawn(&ping::client_line(0, ENDLESS))?;
-    client.wait_line(COMMAND_LIMIT, |line| line.contains("calls/s").then_some(()))?;
+    ping::wait_calls(&mut client)?;
     Ok(client)
 }
 
 /// The client ended because its peer is dead, not for another reason.
-fn expect_died(client: &Output) -> Result<()> {
+pub fn expect_died(client: &Output) -> Result<()> {
     let died = client
         .err
         .iter()

@@ -5,6 +5,7 @@ mod calls;
 mod catalogue;
 mod demo;
 mod faults;
+mod hosts;
 mod lifecycle;
 mod ping;
 

@@ -38,8 +38,13 @@ struct Held {
 
 /// Starts a server that ends after so many clients.
 pub fn serve(lab: &Lab, guest: &mut Guest, clients: u32) -> Result<Task> {
+    serve_at(lab, guest, SERVER, clients)
+}
+
+/// The same at an endpoint of one's choice.
+pub fn serve_at(lab: &Lab, guest: &mut Guest, ep: i32, clients: u32) -> Result<Task> {
     let mut server = guest.spawn(&format!(
-        "dvs-ping server --ep {SERVER} --clients {clients} --json"
+        "dvs-ping server --ep {ep} --clients {clients} --json"
     ))?;
     let bound: Bound = server.wait_line(COMMAND_LIMIT, |line| serde_json::from_str(line).ok())?;
     lab.say(format!(
@@ -52,10 +57,20 @@ pub fn serve(lab: &Lab, guest: &mut Guest, clients: u32) -> Result<Task> {
 
 /// The command line of the client with this number.
 pub fn client_line(number: i32, options: &str) -> String {
+    client_line_to(SERVER, number, options)
+}
+
+/// The same for the server at another endpoint.
+pub fn client_line_to(server: i32, number: i32, options: &str) -> String {
     format!(
-        "dvs-ping client --ep {} --to {SERVER} --json {options}",
+        "dvs-ping client --ep {} --to {server} --json {options}",
         CLIENT + number
     )
+}
+
+/// Waits until a client tells of calls, which it does about once a second.
+pub fn wait_calls(client: &mut Task) -> Result<()> {
+    client.wait_line(COMMAND_LIMIT, |line| progress_of(line).map(drop))
 }
 
 /// Waits for a client's end; gives its figures.
@@ -75,10 +90,10 @@ pub struct Counters {
 }
 
 impl Counters {
-    /// Sums over the guests; guest number i is VM i + 1 of the host.
-    pub fn read(host: &Host, guests: &[Guest]) -> Result<Self> {
+    /// Sums over the guests; guest number i is VM i + 1, and on host number i.
+    pub fn read(hosts: &[&Host], guests: &[Guest]) -> Result<Self> {
         let mut sum = Self::default();
-        for (vm, guest) in (1..).zip(guests) {
+        for ((vm, guest), host) in (1..).zip(guests).zip(hosts) {
             let PortCounters { kicks, interrupts } = host.port_counters(vm)?;
             sum.kicks += kicks;
             sum.interrupts += interrupts;
@@ -114,13 +129,13 @@ pub struct Measured {
     pub vmm: Activity,
 }
 
-/// Runs a client of the guest `at` that makes `count` calls once warm.
+/// Runs a client of the guest `at` that makes `count` calls once warm. `hosts` are those of the guests.
 ///
 /// The client stops itself before and after them, so that what is read counts nothing else. The
 /// VMMs' activity is read closest to the calls, since reading the other counters costs some.
 pub fn measured(
     lab: &Lab,
-    host: &Host,
+    hosts: &[&Host],
     guests: &mut [Guest],
     at: usize,
     count: u64,
@@ -129,12 +144,12 @@ pub fn measured(
     let options = format!("--warmup 200 --count {count} --hold");
     let mut client = guest.spawn(&client_line(0, &options))?;
     wait_held(lab, &mut client, count, "warm")?;
-    let before = Counters::read(host, guests)?;
+    let before = Counters::read(hosts, guests)?;
     let vmm_before = vmm_activity(guests)?;
     client.signal(CONTINUE)?;
     wait_held(lab, &mut client, count, "measured")?;
     let vmm = vmm_activity(guests)?.since(vmm_before);
-    let counted = Counters::read(host, guests)?.since(before);
+    let counted = Counters::read(hosts, guests)?.since(before);
     client.signal(CONTINUE)?;
     let report = finish(client)?;
     Ok(Measured {
@@ -171,13 +186,21 @@ fn progress_of(line: &str) -> Option<(u64, f64)> {
 }
 
 /// A counter of the guest's core.
-pub fn core_counter(guest: &mut Guest, name: &str) -> Result<u64> {
+fn core_counter(guest: &mut Guest, name: &str) -> Result<u64> {
     let output = guest.run("cat /sys/kernel/debug/dvs/stats", COMMAND_LIMIT)?;
     let value = output
         .out
         .iter()
         .find_map(|line| line.strip_prefix(name)?.trim().parse().ok());
     value.with_context(|| format!("the module of {} does not count {name}", guest.name()))
+}
+
+/// The sum of a counter over guests.
+pub fn core_counters(guests: &mut [Guest], name: &str) -> Result<u64> {
+    guests
+        .iter_mut()
+        .map(|guest| core_counter(guest, name))
+        .sum()
 }
 
 #[cfg(test)]

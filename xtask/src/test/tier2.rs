@@ -12,7 +12,7 @@ use crate::view::View;
 use crate::workspace::Workspace;
 
 /// All scenarios together may take this long.
-const LIMIT: Duration = Duration::from_secs(2400);
+const LIMIT: Duration = Duration::from_secs(3600);
 
 /// Runs the tests of these names, or all.
 pub fn run(workspace: &Workspace, interrupt: &Interrupt, names: &[String], tally: &mut Tally) {

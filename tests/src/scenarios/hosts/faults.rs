@@ -1,0 +1,195 @@
+//! What breaks between hosts, and on one of them, in the middle of calls.
+
+use std::time::Duration;
+
+use anyhow::{Result, ensure};
+
+use super::Stage;
+use crate::harness::{COMMAND_LIMIT, Guest, Lab, Member, Output, Privacy, Task};
+use crate::scenarios::faults::{ENDLESS, KILL, expect_died, kill_client, kill_guest, kill_server};
+use crate::scenarios::lifecycle::{expect_clean, no_complaints, pair};
+use crate::scenarios::{SERVER, ping};
+
+/// Calls that must all succeed, however long one of them takes.
+const CALLS: u64 = 3000;
+/// A host that is lost, or cut off from the directory, is known to be within this time: its lease
+/// ends, and the others hear of it.
+const LEASE_LIMIT: Duration = Duration::from_secs(60);
+/// The deadline of a call that cannot be answered, in milliseconds.
+const DEADLINE_MS: u32 = 2000;
+/// How long a bind that has to wait is watched.
+const WATCHED: Duration = Duration::from_secs(2);
+/// The wire between the hosts.
+const WIRE: (Member, Member) = (Member::Host(1), Member::Host(2));
+
+/// A server is killed in the middle of calls from another host: its client is told so.
+pub fn server_killed(lab: &Lab) -> Result<()> {
+    kill_server(lab, &mut two_hosts(lab)?.guests)
+}
+
+/// A client is killed in the middle of calls to another host: the server goes on.
+pub fn client_killed(lab: &Lab) -> Result<()> {
+    kill_client(lab, &mut two_hosts(lab)?.guests)
+}
+
+/// The VMM of a server's guest is killed in the middle of calls from another host.
+pub fn guest_killed(lab: &Lab) -> Result<()> {
+    kill_guest(lab, &mut two_hosts(lab)?.guests)
+}
+
+/// The node of the server and then that of the client are killed and started again in the middle
+/// of calls: none is lost or made twice, and none fails.
+pub fn nodes_restarted(lab: &Lab) -> Result<()> {
+    let mut stage = two_hosts(lab)?;
+    let mut client = under_load(lab, &mut stage)?;
+    for host in [1, 2] {
+        ping::wait_calls(&mut client)?;
+        stage.cluster.host(host)?.crash_and_restart(lab)?;
+        lab.say(format!(
+            "the node of host {host} was killed and started again"
+        ));
+    }
+    expect_clean(&ping::finish(client)?, CALLS)?;
+    stage.guests.iter_mut().try_for_each(no_complaints)
+}
+
+/// Nothing goes from host to host for a while, and nobody is told: calls wait, and only those end
+/// whose deadline passes.
+pub fn link_cut(lab: &Lab) -> Result<()> {
+    let mut stage = two_hosts(lab)?;
+    let mut client = under_load(lab, &mut stage)?;
+    stage.cluster.cut(WIRE.0, WIRE.1)?;
+    let (_, calling) = pair(&mut stage.guests)?;
+    let options = format!("--count 1 --timeout-ms {DEADLINE_MS}");
+    let late = calling.spawn(&ping::client_line(1, &options))?;
+    expect_failed(
+        &late.finish(COMMAND_LIMIT)?,
+        &["the time of the call is over"],
+    )?;
+    stage.cluster.heal(WIRE.0, WIRE.1)?;
+    lab.say("the wire was cut and is whole again");
+    ping::wait_calls(&mut client)?;
+    expect_clean(&ping::finish(client)?, CALLS)?;
+    stage.guests.iter_mut().try_for_each(no_complaints)
+}
+
+/// A host is lost with all that ran on it: who waited for it is told, and its endpoints can be
+/// bound elsewhere.
+pub fn host_lost(lab: &Lab) -> Result<()> {
+    let mut stage = two_hosts(lab)?;
+    let (serving, calling) = pair(&mut stage.guests)?;
+    let _server = ping::serve(lab, serving, 1)?;
+    let mut client = calling.spawn(&ping::client_line(0, ENDLESS))?;
+    ping::wait_calls(&mut client)?;
+    // The node first: it would tell of the end of the VMM.
+    stage.cluster.host(1)?.kill_node();
+    serving.vmm().kill();
+    expect_died(&client.finish(LEASE_LIMIT)?)?;
+    let server = ping::serve(lab, calling, 1)?;
+    let client = calling.spawn(&ping::client_line(1, "--count 100"))?;
+    expect_clean(&ping::finish(client)?, 100)?;
+    server.finish(COMMAND_LIMIT)?.success()?;
+    no_complaints(calling)
+}
+
+/// The directory is away for a while: calls go on, and a bind waits until it is back.
+pub fn directory_restarted(lab: &Lab) -> Result<()> {
+    let mut stage = two_hosts(lab)?;
+    let mut client = under_load(lab, &mut stage)?;
+    stage.cluster.etcd().kill();
+    let (serving, _) = pair(&mut stage.guests)?;
+    let other = SERVER + 1;
+    let mut binding = serving.spawn(&format!("dvs-ping server --ep {other} --json"))?;
+    ensure!(
+        binding.wait_line(WATCHED, is_bound).is_err(),
+        "an endpoint was bound without the directory"
+    );
+    ping::wait_calls(&mut client)?;
+    stage.cluster.etcd().restart(lab)?;
+    lab.say("the directory was killed and started again");
+    binding.wait_line(LEASE_LIMIT, is_bound)?;
+    expect_clean(&ping::finish(client)?, CALLS)?;
+    stage.guests.iter_mut().try_for_each(no_complaints)
+}
+
+/// A host lives but does not reach the directory: its lease ends, and what waited on it or for it
+/// is told. When it reaches the directory again, its guests take part with new lives.
+pub fn cut_off_from_directory(lab: &Lab) -> Result<()> {
+    let mut stage = two_hosts(lab)?;
+    let (one, other) = pair(&mut stage.guests)?;
+    let ways = [
+        call_endlessly(lab, one, other, 0)?,
+        call_endlessly(lab, other, one, 1)?,
+    ];
+    stage.cluster.cut(Member::Host(1), Member::Directory)?;
+    for (mut server, client) in ways {
+        expect_failed(&client.finish(LEASE_LIMIT)?, &["is lost", "died"])?;
+        // It may have ended by itself.
+        server.signal(KILL)?;
+        server.finish(COMMAND_LIMIT)?;
+    }
+    stage.cluster.heal(Member::Host(1), Member::Directory)?;
+    lab.say("both sides were told; the host reaches the directory again");
+    let (one, other) = pair(&mut stage.guests)?;
+    call_some(lab, one, other, 0)?;
+    call_some(lab, other, one, 1)?;
+    stage.guests.iter_mut().try_for_each(no_complaints)
+}
+
+/// A server, and a client of it that calls without end and has begun.
+fn call_endlessly(
+    lab: &Lab,
+    serving: &mut Guest,
+    calling: &mut Guest,
+    number: i32,
+) -> Result<(Task, Task)> {
+    let server = ping::serve_at(lab, serving, SERVER + number, 1)?;
+    let line = ping::client_line_to(SERVER + number, number, ENDLESS);
+    let mut client = calling.spawn(&line)?;
+    ping::wait_calls(&mut client)?;
+    Ok((server, client))
+}
+
+fn two_hosts(lab: &Lab) -> Result<Stage> {
+    Stage::start(lab, "two", 2, Privacy::Plain)
+}
+
+/// A server on host 1, and a client on host 2 that has begun.
+fn under_load(lab: &Lab, stage: &mut Stage) -> Result<Task> {
+    let (serving, calling) = pair(&mut stage.guests)?;
+    ping::serve(lab, serving, 2)?;
+    let options = format!("--count {CALLS} --rate 250 --timeout-ms 120000");
+    let mut client = calling.spawn(&ping::client_line(0, &options))?;
+    ping::wait_calls(&mut client)?;
+    Ok(client)
+}
+
+/// A server, and a client of it whose calls all succeed.
+fn call_some(lab: &Lab, serving: &mut Guest, calling: &mut Guest, number: i32) -> Result<()> {
+    const COUNT: u64 = 100;
+    let server = ping::serve_at(lab, serving, SERVER + number, 1)?;
+    let options = format!("--count {COUNT}");
+    let line = ping::client_line_to(SERVER + number, number, &options);
+    expect_clean(&ping::finish(calling.spawn(&line)?)?, COUNT)?;
+    server.finish(COMMAND_LIMIT)?.success()?;
+    Ok(())
+}
+
+/// What a server tells when it has bound its endpoint.
+fn is_bound(line: &str) -> Option<()> {
+    line.contains("bound").then_some(())
+}
+
+/// The client ended since calls failed for one of these reasons.
+fn expect_failed(client: &Output, reasons: &[&str]) -> Result<()> {
+    let failed = |line: &String| {
+        line.contains("failed:") && reasons.iter().any(|reason| line.contains(reason))
+    };
+    ensure!(
+        client.code != 0 && client.err.iter().any(failed),
+        "exit status {}: {}",
+        client.code,
+        client.tail()
+    );
+    Ok(())
+}
