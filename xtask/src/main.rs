@@ -54,7 +54,7 @@ enum Task {
     },
     /// Measure the DVS beside what people use today
     Bench {
-        /// Group of comparisons
+        /// ipc or hosts
         #[arg(default_value = "ipc")]
         group: String,
         /// Print the rows as one line of JSON at the end

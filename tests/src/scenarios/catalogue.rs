@@ -190,8 +190,14 @@ pub fn tests() -> &'static [Test] {
 /// All groups of comparisons, the default first.
 #[must_use]
 pub fn groups() -> &'static [Group] {
-    &[Group {
-        name: "ipc",
-        run: bench::ipc,
-    }]
+    &[
+        Group {
+            name: "ipc",
+            run: bench::ipc,
+        },
+        Group {
+            name: "hosts",
+            run: bench::hosts,
+        },
+    ]
 }

@@ -1,6 +1,7 @@
 //! Comparisons with what people use today, measured alternately in one run.
 
 mod contest;
+mod hosts;
 mod in_vm;
 mod two_vms;
 
@@ -42,6 +43,11 @@ pub fn ipc(lab: &Lab) -> Result<Vec<Row>> {
     Ok(rows)
 }
 
+/// Calls and copies between guests of two hosts.
+pub fn hosts(lab: &Lab) -> Result<Vec<Row>> {
+    hosts::rows(lab)
+}
+
 /// A server for measurements; it is killed when this is dropped, and its files removed.
 fn listen(guest: &mut Guest, command: &str) -> Result<Task> {
     let mut server = guest.spawn(&format!("pingpong {command}"))?;
@@ -50,8 +56,11 @@ fn listen(guest: &mut Guest, command: &str) -> Result<Task> {
 }
 
 fn measure(guest: &mut Guest, command: &str) -> Result<Figures> {
-    let output = guest.run(&format!("pingpong {command}"), LIMIT)?;
-    let last = output.out.last().context("pingpong told no figures")?;
+    figures(&guest.run(&format!("pingpong {command}"), LIMIT)?.out)
+}
+
+fn figures(said: &[String]) -> Result<Figures> {
+    let last = said.last().context("pingpong told no figures")?;
     Ok(serde_json::from_str(last)?)
 }
 
