@@ -7,7 +7,7 @@ use dvs_report::{Event, RttUs};
 use serde::Deserialize;
 
 use super::{CLIENT, SERVER};
-use crate::harness::{Activity, COMMAND_LIMIT, Guest, Host, Lab, PortCounters, Task};
+use crate::harness::{Activity, COMMAND_LIMIT, Guest, Host, Lab, Output, PortCounters, Task};
 
 /// A run of calls may take this long, even on a loaded emulated machine.
 pub const RUN_LIMIT: Duration = Duration::from_secs(240);
@@ -75,7 +75,11 @@ pub fn wait_calls(client: &mut Task) -> Result<()> {
 
 /// Waits for a client's end; gives its figures.
 pub fn finish(client: Task) -> Result<Report> {
-    let output = client.finish(RUN_LIMIT)?;
+    report(&client.finish(RUN_LIMIT)?)
+}
+
+/// The figures of a client that has ended.
+pub fn report(output: &Output) -> Result<Report> {
     let last = output.out.last().map(String::as_str).unwrap_or_default();
     serde_json::from_str(last)
         .with_context(|| format!("dvs-ping told no figures: {}", output.tail()))

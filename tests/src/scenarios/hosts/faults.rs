@@ -1,12 +1,12 @@
 //! What breaks between hosts, and on one of them, in the middle of calls.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
 
 use super::Stage;
 use crate::harness::{COMMAND_LIMIT, Guest, Lab, Member, Output, Privacy, Task};
-use crate::scenarios::faults::{ENDLESS, KILL, expect_died, kill_client, kill_guest, kill_server};
+use crate::scenarios::faults::{ENDLESS, expect_died, kill_client, kill_guest, kill_server};
 use crate::scenarios::lifecycle::{expect_clean, no_complaints, pair};
 use crate::scenarios::{SERVER, ping};
 
@@ -112,27 +112,24 @@ pub fn directory_restarted(lab: &Lab) -> Result<()> {
     stage.guests.iter_mut().try_for_each(no_complaints)
 }
 
-/// A host lives but does not reach the directory: its lease ends, and what waited on it or for it
-/// is told. When it reaches the directory again, its guests take part with new lives.
+/// A host lives but does not reach the directory: its lease ends, and who called from it or to it
+/// is told. When it reaches the directory again its guests go on with new lives: their servers are
+/// there, and calls go both ways.
 pub fn cut_off_from_directory(lab: &Lab) -> Result<()> {
     let mut stage = two_hosts(lab)?;
     let (one, other) = pair(&mut stage.guests)?;
-    let ways = [
-        call_endlessly(lab, one, other, 0)?,
-        call_endlessly(lab, other, one, 1)?,
-    ];
+    let (here, to_here) = call_endlessly(lab, one, other, 0)?;
+    let (there, to_there) = call_endlessly(lab, other, one, 1)?;
     stage.cluster.cut(Member::Host(1), Member::Directory)?;
-    for (mut server, client) in ways {
-        expect_failed(&client.finish(LEASE_LIMIT)?, &["is lost", "died"])?;
-        // It may have ended by itself.
-        server.signal(KILL)?;
-        server.finish(COMMAND_LIMIT)?;
-    }
+    expect_failed(&to_here.finish(LEASE_LIMIT)?, &["has died"])?;
+    expect_failed(&to_there.finish(LEASE_LIMIT)?, &["is lost"])?;
     stage.cluster.heal(Member::Host(1), Member::Directory)?;
     lab.say("both sides were told; the host reaches the directory again");
-    let (one, other) = pair(&mut stage.guests)?;
-    call_some(lab, one, other, 0)?;
-    call_some(lab, other, one, 1)?;
+    call_again(other, 0)?;
+    call_again(one, 1)?;
+    for server in [here, there] {
+        server.finish(COMMAND_LIMIT)?.success()?;
+    }
     stage.guests.iter_mut().try_for_each(no_complaints)
 }
 
@@ -150,6 +147,25 @@ fn call_endlessly(
     Ok((server, client))
 }
 
+/// Calls a server that was away until it is back. Only trying tells that it is.
+fn call_again(calling: &mut Guest, number: i32) -> Result<()> {
+    const COUNT: u64 = 100;
+    let line = ping::client_line_to(SERVER + number, number, &format!("--count {COUNT}"));
+    let end = Instant::now() + LEASE_LIMIT;
+    loop {
+        let output = calling.spawn(&line)?.finish(ping::RUN_LIMIT)?;
+        if output.code == 0 {
+            return expect_clean(&ping::report(&output)?, COUNT);
+        }
+        ensure!(
+            Instant::now() < end,
+            "{} calls in vain: {}",
+            calling.name(),
+            output.tail()
+        );
+    }
+}
+
 fn two_hosts(lab: &Lab) -> Result<Stage> {
     Stage::start(lab, "two", 2, Privacy::Plain)
 }
@@ -162,17 +178,6 @@ fn under_load(lab: &Lab, stage: &mut Stage) -> Result<Task> {
     let mut client = calling.spawn(&ping::client_line(0, &options))?;
     ping::wait_calls(&mut client)?;
     Ok(client)
-}
-
-/// A server, and a client of it whose calls all succeed.
-fn call_some(lab: &Lab, serving: &mut Guest, calling: &mut Guest, number: i32) -> Result<()> {
-    const COUNT: u64 = 100;
-    let server = ping::serve_at(lab, serving, SERVER + number, 1)?;
-    let options = format!("--count {COUNT}");
-    let line = ping::client_line_to(SERVER + number, number, &options);
-    expect_clean(&ping::finish(calling.spawn(&line)?)?, COUNT)?;
-    server.finish(COMMAND_LIMIT)?.success()?;
-    Ok(())
 }
 
 /// What a server tells when it has bound its endpoint.
