@@ -42,8 +42,6 @@ impl Launch {
             .arg(&self.control)
             .arg("--run-dir")
             .arg(&self.sockets)
-            .arg("--state-file")
-            .arg(self.sockets.join("state"))
             .args(&self.flags);
         let mut node = Process::start(&self.name, command, &lab.log(&self.name))?;
         wait_for(&self.control, COMMAND_LIMIT).with_context(|| match node.ended() {
@@ -76,7 +74,9 @@ impl Host {
     /// # Errors
     /// Fails if it does not answer in time.
     pub fn start(lab: &Lab, name: &str) -> Result<Self> {
-        Self::start_in(lab, name, None, Vec::new())
+        let state = lab.run_path(name).join("state");
+        let flags = vec![format!("--state-file={}", state.display())];
+        Self::start_in(lab, name, None, flags)
     }
 
     /// Starts the node of a host on this network, with flags that say whom it shall know.
