@@ -5,8 +5,10 @@
 use zerocopy::little_endian::{I32, U16, U32, U64};
 use zerocopy::{FromBytes, FromZeros, Immutable, IntoBytes, KnownLayout};
 
+mod names;
 mod records;
 
+pub use names::kind_name;
 pub use records::{CopySide, EndpointState, misc, rts};
 
 /// Length of a frame's header in bytes.

@@ -22,14 +22,18 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use zerocopy::{FromZeros, IntoBytes};
 
+mod backlog;
 mod cluster;
 mod lifecycle;
 mod receive;
+mod trace;
 mod transmit;
 
 use cluster::Cluster;
 
+pub use backlog::Backlog;
 pub use lifecycle::{RingCommand, SessionError};
+pub use trace::{Place, Sighting, TRACE_MAX, TraceBusy, TraceFilter, TraceId, call_of};
 
 /// Frames of one port's queue that are handled before others have their turn. Bulk frames are large:
 /// no message waits for more than a few of them.
@@ -84,6 +88,7 @@ pub struct Fabric {
     next_session: u64,
     /// What reaches other nodes, if there are any.
     cluster: Option<Cluster>,
+    traces: trace::Traces,
 }
 
 impl std::fmt::Debug for Fabric {
@@ -140,6 +145,7 @@ impl Fabric {
             waiting_life: BTreeMap::new(),
             waiting_survey: None,
             next_session: 0,
+            traces: trace::Traces::default(),
             directory,
         };
         for record in fabric.directory.records() {

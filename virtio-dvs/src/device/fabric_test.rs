@@ -296,3 +296,6 @@ mod bulk;
 
 #[path = "fabric_survey_test.rs"]
 mod survey;
+
+#[path = "fabric_trace_test.rs"]
+mod trace;

@@ -131,7 +131,10 @@ impl Fabric {
             .links
             .send_frame(node, class, stamp, header, payload, copy);
         match sent {
-            Ok(()) => Ok(()),
+            Ok(()) => {
+                self.sight(from, Place::ToLink, header);
+                Ok(())
+            }
             Err(SendError::Down) => Err(Drop::LinkDown),
             Err(SendError::Payload) => Err(Drop::Length),
             Err(SendError::Full) => {
@@ -227,8 +230,10 @@ impl Sink for FromLinks<'_> {
         let dropped = match switch.remote_frame(node, stamp, header, class, payload.len()) {
             Verdict::Deliver(to) => {
                 let payload = Payload::Bytes(payload);
+                self.fabric.sight(to, Place::FromLink, header);
                 let delivered = self.fabric.deliver(to, class, header, &payload);
                 if !delivered {
+                    self.fabric.sight(to, Place::Dropped(Drop::NoRoom), header);
                     self.fabric.switch.remote_no_room(node, to, class);
                     self.fabric.look_for_room_later(to, class);
                 }

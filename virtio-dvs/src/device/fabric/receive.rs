@@ -30,6 +30,7 @@ impl Fabric {
                 counting.frames_out += 1;
                 counting.bytes_out += (FRAME_HEADER + payload.len()) as u64;
                 self.remember_to_call(to, class);
+                self.sight(to, Place::ToGuest, header);
                 true
             }
             Err(error) => {

@@ -104,26 +104,12 @@ impl Fabric {
         let dropped = match taken {
             Err(_) => Some(Drop::Chain),
             Ok((pieces, header)) => {
-                let payload = Payload::Chain {
-                    from: pieces,
-                    skip: FRAME_HEADER,
-                    count: pieces.len() - FRAME_HEADER,
-                };
-                match self.switch.frame(from, &header, class, payload.len()) {
-                    Verdict::Drop(drop) => Some(drop),
-                    Verdict::Forward(node, stamp) => self
-                        .forward(from, node, class, stamp, &header, pieces)
-                        .err(),
-                    Verdict::Tell => self.told(from, &header, pieces).err(),
-                    Verdict::Deliver(to) => {
-                        let delivered = self.deliver(to, class, &header, &payload);
-                        if !delivered {
-                            self.switch.no_room(from, to, class);
-                            self.look_for_room_later(to, class);
-                        }
-                        (!delivered).then_some(Drop::NoRoom)
-                    }
+                self.sight(from, Place::FromGuest, &header);
+                let dropped = self.pass_on(from, class, &header, pieces).err();
+                if let Some(drop) = dropped {
+                    self.sight(from, Place::Dropped(drop), &header);
                 }
+                dropped
             }
         };
         let bytes = chain.map_or(0, Pieces::len) as u64;
@@ -132,6 +118,35 @@ impl Fabric {
             match dropped {
                 Some(drop) => device.counting.dropped(drop),
                 None => device.counting.bytes_in += bytes,
+            }
+        }
+    }
+
+    /// Gives a frame to whom the switch says.
+    fn pass_on(
+        &mut self,
+        from: PortId,
+        class: Class,
+        header: &Frame,
+        pieces: &Pieces<'_>,
+    ) -> Result<(), Drop> {
+        let payload = Payload::Chain {
+            from: pieces,
+            skip: FRAME_HEADER,
+            count: pieces.len() - FRAME_HEADER,
+        };
+        match self.switch.frame(from, header, class, payload.len()) {
+            Verdict::Drop(drop) => Err(drop),
+            Verdict::Forward(node, stamp) => self.forward(from, node, class, stamp, header, pieces),
+            Verdict::Tell => self.told(from, header, pieces),
+            Verdict::Deliver(to) => {
+                let delivered = self.deliver(to, class, header, &payload);
+                if !delivered {
+                    self.switch.no_room(from, to, class);
+                    self.look_for_room_later(to, class);
+                    return Err(Drop::NoRoom);
+                }
+                Ok(())
             }
         }
     }
