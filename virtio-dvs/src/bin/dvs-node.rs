@@ -1,7 +1,8 @@
 //! dvs-node: carries frames between the VMs of a host.
 
 use anyhow::Context;
-use clap::{Args, Parser};
+use clap::{Args, CommandFactory, Parser};
+use sd_notify::NotifyState;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -11,16 +12,17 @@ use virtio_dvs::directory::NodeId;
 use virtio_dvs::directory::etcd::EtcdConfig;
 use virtio_dvs::link::TlsFiles;
 use virtio_dvs::node::{ClusterConfig, Node, NodeConfig};
+use virtio_dvs::program::ProgramFlags;
 
 /// Carries frames between the VMs of a host: a vhost-user back-end with a port for each VM.
 ///
 /// What is given here goes before what the configuration file says. Logs go to standard error;
 /// the environment variable DVS_LOG filters them (for example DVS_LOG=debug).
 #[derive(Debug, Parser)]
-#[command(version)]
+#[command(name = "dvs-node", version)]
 struct Arguments {
-    /// Configuration file (JSON: api_socket, run_dir, state_file, nodeid, max_vms,
-    /// grace_ms, allow_unsealed_memory, cluster).
+    /// Configuration file: TOML if its name ends in .toml, otherwise JSON. The one that comes with
+    /// dvs-node says what can be set.
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
     /// Where the control API listens (HTTP on a Unix socket).
@@ -44,6 +46,12 @@ struct Arguments {
     /// Accept guest memory that a VMM can shorten while it is in use (which would end the node).
     #[arg(long)]
     allow_unsealed_memory: bool,
+    /// Offer the figures for Prometheus at this TCP address too, as /metrics; whoever reaches it can
+    /// read them.
+    #[arg(long, value_name = "ADDR:PORT")]
+    metrics_listen: Option<SocketAddr>,
+    #[command(flatten)]
+    program: ProgramFlags,
     #[command(flatten)]
     cluster: ClusterFlags,
 }
@@ -116,19 +124,16 @@ impl Arguments {
         config.grace_ms = self.grace_ms.unwrap_or(config.grace_ms);
         config.allow_unsealed_memory |= self.allow_unsealed_memory;
         config.cluster = self.cluster.over(config.cluster, config.nodeid);
+        config.metrics_listen = self.metrics_listen.or(config.metrics_listen);
         Ok(config)
     }
 }
 
 fn main() -> ExitCode {
+    let arguments = Arguments::parse();
     let filter = EnvFilter::try_from_env("DVS_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        // A log that nobody reads any more must not end the node.
-        .log_internal_errors(false)
-        .init();
-    match run(Arguments::parse()) {
+    arguments.program.start_logs(filter);
+    match run(arguments) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("dvs-node: {error:#}");
@@ -138,6 +143,10 @@ fn main() -> ExitCode {
 }
 
 fn run(arguments: Arguments) -> anyhow::Result<()> {
+    if let Some(document) = arguments.program.print {
+        document.print(&mut Arguments::command(), &mut std::io::stdout())?;
+        return Ok(());
+    }
     let config = arguments.config()?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_io()
@@ -151,6 +160,7 @@ fn run(arguments: Arguments) -> anyhow::Result<()> {
         let api = config.api_socket.clone().unwrap_or_default();
         let node = Node::start(config)?;
         tracing::info!(api = %api.display(), "the node is ready");
+        tell_system(NotifyState::Ready);
         loop {
             tokio::select! {
                 _ = terminate.recv() => break,
@@ -159,7 +169,15 @@ fn run(arguments: Arguments) -> anyhow::Result<()> {
             }
         }
         tracing::info!("the node ends");
+        tell_system(NotifyState::Stopping);
         drop(node);
         Ok(())
     })
+}
+
+/// Tells whoever supervises the node, if systemd does.
+fn tell_system(state: NotifyState<'_>) {
+    if let Err(error) = sd_notify::notify(&[state]) {
+        tracing::warn!("cannot tell systemd about the node: {error}");
+    }
 }

@@ -1,11 +1,14 @@
 //! The control API: HTTP on a Unix socket, JSON bodies, on a thread of its own.
 
-use crate::node::control::{Detach, Refused};
+use crate::device::remote::Stopped;
+use crate::metrics::{self, Metrics, MetricsListener};
+use crate::node::control::{Detach, Refused, TraceRequest};
 use crate::node::service::{Control, ErrorKind, NodeError};
 use crate::socket::Listener;
 use crate::vm::VmAttributes;
 use axum::body::Bytes;
 use axum::extract::{DefaultBodyLimit, State};
+use axum::http::header::CONTENT_TYPE;
 use axum::http::{Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, put};
@@ -13,6 +16,7 @@ use axum::{Json, Router};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::io;
+use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use tokio::sync::oneshot;
 
@@ -26,16 +30,37 @@ pub(super) struct Api {
     thread: Option<JoinHandle<()>>,
 }
 
+/// What is served, and where.
+#[derive(Debug)]
+pub(super) struct Offer {
+    /// Where all of it is.
+    pub(super) socket: Listener,
+    /// Where the figures are too.
+    pub(super) metrics_socket: Option<MetricsListener>,
+    /// The figures.
+    pub(super) metrics: Metrics,
+}
+
 impl Api {
-    pub(super) fn start(listener: Listener, control: Control) -> io::Result<Api> {
+    pub(super) fn start(offer: Offer, control: Control) -> io::Result<Api> {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_io()
+            .enable_time()
             .build()?;
+        let Offer {
+            socket: listener,
+            metrics_socket,
+            metrics,
+        } = offer;
+        let metrics = Arc::new(metrics);
         let socket = listener.socket().try_clone()?;
         let (stop, stopped) = oneshot::channel();
         let serve = async move {
             let socket = tokio::net::UnixListener::from_std(socket)?;
-            let served = axum::serve(socket, router(control));
+            let served = axum::serve(socket, router(control, metrics.clone()));
+            if let Some(socket) = metrics_socket {
+                tokio::spawn(socket.serve(metrics));
+            }
             tokio::select! {
                 served = served => served,
                 // Requests under way are cut off with the node.
@@ -73,8 +98,12 @@ impl Drop for Api {
     }
 }
 
-fn router(control: Control) -> Router {
+fn router(control: Control, metrics: Arc<Metrics>) -> Router {
+    let figures = Router::new()
+        .route("/metrics", get(self::metrics))
+        .with_state(metrics);
     Router::new()
+        .merge(figures)
         .route("/api/v1/node.ping", get(ping))
         .route("/api/v1/node.info", get(info))
         .route("/api/v1/vm.attach", put(attach))
@@ -82,6 +111,9 @@ fn router(control: Control) -> Router {
         .route("/api/v1/ports", get(ports))
         .route("/api/v1/endpoints", get(endpoints))
         .route("/api/v1/counters", get(counters))
+        .route("/api/v1/nodes", get(nodes))
+        .route("/api/v1/links", get(links))
+        .route("/api/v1/trace", put(trace))
         .fallback(no_such_path)
         .method_not_allowed_fallback(wrong_method)
         .layer(DefaultBodyLimit::max(BODY_MAX))
@@ -128,6 +160,28 @@ async fn endpoints(State(control): State<Control>) -> Response {
 
 async fn counters(State(control): State<Control>) -> Response {
     answer(control.counters())
+}
+
+async fn nodes(State(control): State<Control>) -> Response {
+    answer(control.nodes())
+}
+
+async fn links(State(control): State<Control>) -> Response {
+    answer(control.links())
+}
+
+async fn trace(State(control): State<Control>, body: Bytes) -> Response {
+    match parse::<TraceRequest>(&body) {
+        Ok(request) => answer(control.trace(request).await),
+        Err(error) => refuse(StatusCode::BAD_REQUEST, error),
+    }
+}
+
+async fn metrics(State(metrics): State<Arc<Metrics>>) -> Response {
+    match metrics.text() {
+        Ok(text) => ([(CONTENT_TYPE, metrics::CONTENT_TYPE)], text).into_response(),
+        Err(_) => failed(&Stopped.into()),
+    }
 }
 
 async fn no_such_path(method: Method, uri: Uri) -> Response {

@@ -1,7 +1,8 @@
 //! A client of the control API that waits for each answer.
 
 use crate::node::control::{
-    Attached, Detach, EndpointInfo, Info, Ping, PortCounts, PortInfo, Refused,
+    Attached, Detach, EndpointInfo, Info, LinkInfo, NodeInfo, Ping, PortCounts, PortInfo, Refused,
+    Trace, TraceRequest,
 };
 use crate::vm::VmAttributes;
 use http_body_util::{BodyExt, Full, Limited};
@@ -106,6 +107,22 @@ impl Client {
     /// What was counted.
     pub fn counters(&self) -> Result<Vec<PortCounts>, ClientError> {
         self.get("counters")
+    }
+
+    /// The nodes of the cluster.
+    pub fn nodes(&self) -> Result<Vec<NodeInfo>, ClientError> {
+        self.get("nodes")
+    }
+
+    /// The links to other nodes.
+    pub fn links(&self) -> Result<Vec<LinkInfo>, ClientError> {
+        self.get("links")
+    }
+
+    /// Follows the calls of an endpoint; waits until the trace ends.
+    pub fn trace(&self, request: &TraceRequest) -> Result<Trace, ClientError> {
+        let body = self.call(Method::PUT, "trace", Some(request))?;
+        self.parse(&body)
     }
 
     fn get<T: DeserializeOwned>(&self, name: &str) -> Result<T, ClientError> {

@@ -1,9 +1,10 @@
-//! Configuration of a node: defaults, a JSON file, and flags over it.
+//! Configuration of a node: defaults, a TOML or JSON file, and flags over it.
 
 use crate::node::cluster_config::{ClusterConfig, ClusterConfigError};
 use serde::{Deserialize, Serialize};
 use std::fs::File;
 use std::io::Read;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use thiserror::Error;
 
@@ -41,6 +42,10 @@ pub struct NodeConfig {
     /// How it takes part in a cluster; without it the host is alone.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cluster: Option<ClusterConfig>,
+    /// TCP address at which Prometheus finds `/metrics`, and nothing else; none where left out. Whoever
+    /// reaches it can read the figures.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub metrics_listen: Option<SocketAddr>,
 }
 
 impl Default for NodeConfig {
@@ -54,6 +59,7 @@ impl Default for NodeConfig {
             grace_ms: 30_000,
             allow_unsealed_memory: false,
             cluster: None,
+            metrics_listen: None,
         }
     }
 }
@@ -78,7 +84,7 @@ pub enum ConfigError {
         /// The file.
         path: PathBuf,
         /// What is wrong, and where.
-        error: serde_json::Error,
+        error: String,
     },
     /// About the cluster.
     #[error(transparent)]
@@ -103,7 +109,7 @@ pub enum ConfigError {
 }
 
 impl NodeConfig {
-    /// Reads a JSON file.
+    /// Reads a file: TOML if its name ends in `.toml`, otherwise JSON.
     pub fn load(path: &Path) -> Result<NodeConfig, ConfigError> {
         let fail = |error| ConfigError::Io {
             path: path.to_path_buf(),
@@ -117,7 +123,11 @@ impl NodeConfig {
         if text.len() as u64 > FILE_MAX {
             return Err(ConfigError::TooLarge(path.to_path_buf()));
         }
-        serde_json::from_slice(&text).map_err(|error| ConfigError::Format {
+        let parsed = match path.extension() {
+            Some(it) if it == "toml" => toml::from_slice(&text).map_err(|it| it.to_string()),
+            _ => serde_json::from_slice(&text).map_err(|it| it.to_string()),
+        };
+        parsed.map_err(|error| ConfigError::Format {
             path: path.to_path_buf(),
             error,
         })
@@ -138,7 +148,12 @@ impl NodeConfig {
     }
 }
 
-fn in_range(name: &'static str, value: u64, min: u64, max: u64) -> Result<(), ConfigError> {
+pub(super) fn in_range(
+    name: &'static str,
+    value: u64,
+    min: u64,
+    max: u64,
+) -> Result<(), ConfigError> {
     if (min..=max).contains(&value) {
         return Ok(());
     }
@@ -149,3 +164,7 @@ fn in_range(name: &'static str, value: u64, min: u64, max: u64) -> Result<(), Co
         max,
     })
 }
+
+#[cfg(test)]
+#[path = "config_test.rs"]
+mod tests;

@@ -2,6 +2,7 @@
 //! describes the same.
 
 use crate::device::counters::PortCounters;
+use crate::link::LinkState;
 use crate::vm::{DcAttributes, Limits};
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
@@ -28,6 +29,13 @@ pub struct Info {
     pub max_vms: usize,
     /// Number of the node that programs of the DVS see.
     pub nodeid: u32,
+    /// Seconds since the node was started.
+    pub uptime_s: u64,
+    /// How long the event loop, which carries all frames, took to answer this question, in
+    /// microseconds.
+    pub loop_us: u64,
+    /// Queues with work left over for the event loop's next turn.
+    pub backlog: usize,
     /// Directory of the vhost-user sockets.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub run_dir: Option<PathBuf>,
@@ -156,6 +164,116 @@ pub struct PortCounts {
     /// What was counted.
     #[serde(flatten)]
     pub counters: PortCounters,
+}
+
+/// One node of `GET /api/v1/nodes`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NodeInfo {
+    /// Its number.
+    pub nodeid: u32,
+    /// Where other nodes reach it.
+    pub address: String,
+    /// Whether its lease lives, as far as this node knows.
+    pub alive: bool,
+    /// VMs that are there, if it is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub vms: Option<usize>,
+}
+
+/// One link of `GET /api/v1/links`: the session with one other node.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LinkInfo {
+    /// Number of the other node.
+    pub node: u32,
+    /// Its address, if it is to be dialled.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub address: Option<String>,
+    /// Where the session stands.
+    pub state: LinkState,
+    /// Up: for how long, in milliseconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since_ms: Option<u64>,
+    /// Whether this node has dialled the session; left out while there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dialled_by_us: Option<bool>,
+    /// Whether it is encrypted, and both sides show certificates.
+    pub tls: bool,
+    /// Up: version that both sides speak.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<u16>,
+    /// Frames that came from the other node since this one was started.
+    pub frames_in: u64,
+    /// Frames that went there.
+    pub frames_out: u64,
+    /// Bytes that came, as they were before TLS.
+    pub bytes_in: u64,
+    /// Bytes that went there, as they are before TLS.
+    pub bytes_out: u64,
+    /// Frames for which the link's output had no room.
+    pub dropped: u64,
+    /// How long the last keep-alive took to come back, in microseconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rtt_us: Option<u64>,
+    /// Why the last session or attempt has ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_error: Option<String>,
+}
+
+/// Body of `PUT /api/v1/trace`: whose calls are followed. The answer comes when the trace ends; only
+/// one is under way at a time.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TraceRequest {
+    /// The DC.
+    #[serde(default)]
+    pub dcid: u32,
+    /// The endpoint: as the one that calls, or the one that is called.
+    pub endpoint: i32,
+    /// Records after which the trace ends, 1 to 1000.
+    pub count: usize,
+    /// When it ends all the same, in milliseconds, 1 to 20000.
+    pub timeout_ms: u64,
+}
+
+/// Answer to `PUT /api/v1/trace`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Trace {
+    /// Number of the node.
+    pub nodeid: u32,
+    /// Whether there were as many records as asked for; there may have been more frames.
+    pub full: bool,
+    /// What was seen, in the order of time.
+    pub records: Vec<TraceRecord>,
+}
+
+/// One frame at one place.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TraceRecord {
+    /// When, by the monotonic clock of the node's host, in nanoseconds.
+    pub time_ns: u64,
+    /// Where: from_guest, to_guest, from_link, to_link or dropped.
+    pub at: String,
+    /// Why it was dropped.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// The VM at whose port or on whose behalf it was seen.
+    pub vm: u32,
+    /// The VM at its other end.
+    pub peer: u32,
+    /// What it is, in the words of the specification.
+    pub kind: String,
+    /// The VM that began the call that it belongs to.
+    pub caller: u32,
+    /// The number that this VM gave the call; hexadecimal.
+    pub op: String,
+    /// Its number in the channel between the VMs.
+    pub seq: u32,
+    /// Source endpoint, where the kind has one.
+    pub src_ep: i32,
+    /// Destination endpoint, where the kind has one.
+    pub dst_ep: i32,
+    /// The result, where the kind has one.
+    pub result: i32,
 }
 
 /// Body of every answer that is a refusal.

@@ -5,13 +5,16 @@
 
 mod api;
 pub mod client;
+mod cluster;
 pub mod cluster_config;
 pub mod config;
 pub mod control;
 mod endpoints;
 pub mod in_process;
 mod join;
+mod metrics;
 pub mod service;
+mod trace;
 
 pub use cluster_config::ClusterConfig;
 pub use config::NodeConfig;

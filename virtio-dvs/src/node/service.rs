@@ -1,14 +1,14 @@
 //! A running node and what can be done with it.
 
 use crate::device::event_loop::{Loop, StartError};
-use crate::device::fabric::{Done, Fabric};
+use crate::device::fabric::{Done, Fabric, TraceBusy};
 use crate::device::remote::{Remote, Stopped};
 use crate::device::worker::{Worker, spawn_session};
 use crate::directory::etcd::EtcdError;
 use crate::directory::local::{Local, StateFileError};
 use crate::directory::{Directory, DirectoryError};
 use crate::link::LinkError;
-use crate::node::api::Api;
+use crate::node::api::{Api, Offer};
 use crate::node::config::{ConfigError, NodeConfig};
 use crate::node::control::{Attached, EndpointInfo, Info, Ping, PortCounts, PortInfo};
 use crate::node::endpoints;
@@ -19,12 +19,13 @@ use crate::vm::VmAttributes;
 use std::collections::BTreeMap;
 use std::fs::DirBuilder;
 use std::io;
+use std::net::SocketAddr;
 use std::os::unix::fs::DirBuilderExt;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use thiserror::Error;
 
 /// Where the system names its current boot.
@@ -77,6 +78,20 @@ pub enum NodeError {
     /// The API cannot be started.
     #[error("cannot start the control API: {0}")]
     Api(io::Error),
+    /// The figures cannot be offered over TCP.
+    #[error("cannot listen for Prometheus on {address}: {error}")]
+    Metrics {
+        /// The address.
+        address: SocketAddr,
+        /// What the system says.
+        error: io::Error,
+    },
+    /// A trace is not asked for rightly.
+    #[error(transparent)]
+    Trace(ConfigError),
+    /// A trace is under way.
+    #[error(transparent)]
+    TraceBusy(#[from] TraceBusy),
     /// The VM cannot be attached.
     #[error(transparent)]
     Attach(#[from] AttachError),
@@ -91,8 +106,9 @@ pub enum NodeError {
 /// What can be done with a running node. Cheap to copy.
 #[derive(Debug, Clone)]
 pub struct Control {
-    remote: Remote,
-    config: Arc<NodeConfig>,
+    pub(super) remote: Remote,
+    pub(super) config: Arc<NodeConfig>,
+    pub(super) started: Instant,
     /// Held while guests are asked about their endpoints.
     survey: Arc<Mutex<()>>,
 }
@@ -108,8 +124,13 @@ impl Control {
 
     /// About the node.
     pub fn info(&self) -> Result<Info, NodeError> {
-        let count = |worker: &mut Worker| worker.fabric().switch().ports().count();
-        let vms = self.remote.ask(move |worker, done| done(count(worker)))?;
+        let asked = Instant::now();
+        let look = |worker: &mut Worker| {
+            let fabric = worker.fabric();
+            (fabric.switch().ports().count(), fabric.backlog())
+        };
+        let (vms, backlog) = self.remote.ask(move |worker, done| done(look(worker)))?;
+        let loop_us = u64::try_from(asked.elapsed().as_micros()).unwrap_or(u64::MAX);
         let Ping { version, pid } = self.ping();
         Ok(Info {
             version,
@@ -117,6 +138,9 @@ impl Control {
             vms,
             max_vms: self.config.max_vms,
             nodeid: self.config.nodeid,
+            uptime_s: self.started.elapsed().as_secs(),
+            loop_us,
+            backlog: backlog.messages + backlog.bulk,
             run_dir: self.config.run_dir.clone(),
             state_file: self.config.state_file.clone(),
         })
@@ -267,8 +291,12 @@ impl Node {
         for port in node.control.ports()? {
             node.control.listen_again(&port)?;
         }
-        let listener = Listener::bind(&path)?;
-        node._api = Some(Api::start(listener, node.control.clone()).map_err(NodeError::Api)?);
+        let offer = Offer {
+            socket: Listener::bind(&path)?,
+            metrics_socket: node.control.metrics_listener()?,
+            metrics: node.control.metrics(),
+        };
+        node._api = Some(Api::start(offer, node.control.clone()).map_err(NodeError::Api)?);
         Ok(node)
     }
 
@@ -284,6 +312,7 @@ impl Node {
         let control = Control {
             remote: event_loop.remote().clone(),
             config: Arc::new(config),
+            started: Instant::now(),
             survey: Arc::default(),
         };
         Ok(Node {
@@ -325,8 +354,10 @@ impl NodeError {
             | NodeError::Attach(AttachError::Directory(DirectoryError::NoVm(_))) => {
                 ErrorKind::NotFound
             }
-            NodeError::Attach(AttachError::Attributes(_)) => ErrorKind::Wrong,
-            NodeError::Attach(AttachError::TooMany(_)) => ErrorKind::Conflict,
+            NodeError::Attach(AttachError::Attributes(_)) | NodeError::Trace(_) => ErrorKind::Wrong,
+            NodeError::Attach(AttachError::TooMany(_)) | NodeError::TraceBusy(_) => {
+                ErrorKind::Conflict
+            }
             NodeError::Attach(AttachError::Directory(
                 DirectoryError::VmInUse(_) | DirectoryError::DcDiffers { .. },
             )) => ErrorKind::Conflict,
