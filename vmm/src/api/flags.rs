@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::Parser;
 use serde_json::{Map, Value, json};
+use virtio_dvs::program::ProgramFlags;
 
 use super::config::{ConfigError, VmConfig};
 
@@ -50,6 +51,9 @@ pub struct Flags {
     /// What to log on standard error: error, warn, info, debug or trace
     #[arg(long, value_name = "LEVEL", default_value = "warn")]
     pub log_level: tracing::Level,
+    /// Flags of every program
+    #[command(flatten)]
+    pub program: ProgramFlags,
 }
 
 /// Why the command line is refused.

@@ -2,6 +2,7 @@
 
 pub mod config;
 pub mod flags;
+pub mod metrics;
 pub mod rest;
 
 use serde::{Deserialize, Serialize};

@@ -7,6 +7,7 @@ use std::time::Duration;
 use axum::body::Bytes;
 use axum::extract::rejection::BytesRejection;
 use axum::extract::{DefaultBodyLimit, State};
+use axum::http::header::CONTENT_TYPE;
 use axum::http::{Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Response as HttpResponse};
 use axum::routing::{MethodRouter, get, put};
@@ -16,6 +17,7 @@ use tokio::sync::oneshot;
 use virtio_dvs::socket::Listener;
 
 use super::config::VmConfig;
+use super::metrics::Snapshot;
 use super::{ApiError, Request, Response};
 use crate::control::{Mailbox, Message};
 
@@ -94,6 +96,7 @@ fn router(mailbox: Mailbox) -> Router {
         .route("/api/v1/vm.reboot", order(Request::Reboot))
         .route("/api/v1/vm.power-button", order(Request::PowerButton))
         .route("/api/v1/vm.delete", order(Request::Delete))
+        .route("/metrics", get(metrics))
         .fallback(no_such_path)
         .method_not_allowed_fallback(wrong_method)
         .layer(DefaultBodyLimit::max(MAX_BODY))
@@ -126,16 +129,35 @@ async fn create(
 }
 
 async fn ask(mailbox: Mailbox, request: Request) -> HttpResponse {
+    match answer(&mailbox, request).await {
+        Ok(response) => success(response),
+        Err(error) => refuse(&error),
+    }
+}
+
+async fn answer(mailbox: &Mailbox, request: Request) -> Result<Response, ApiError> {
     let (reply, answer) = oneshot::channel();
     let reply = move |result| {
         // A client that has left does not want its answer.
         drop(reply.send(result));
     };
     mailbox.send(Message::Request(Box::new(request), Box::new(reply)));
-    match answer.await {
-        Ok(Ok(response)) => success(response),
-        Ok(Err(error)) => refuse(&error),
-        Err(_) => refuse(&ApiError::Failed("the VMM is ending".into())),
+    let ending = |_| ApiError::Failed("the VMM is ending".into());
+    answer.await.map_err(ending)?
+}
+
+/// Without a machine, or before it is booted, there are fewer figures.
+async fn metrics(State(mailbox): State<Mailbox>) -> HttpResponse {
+    let mut snapshot = Snapshot::default();
+    if let Ok(Response::Info(info)) = answer(&mailbox, Request::Info).await {
+        snapshot.state = Some(info.state);
+    }
+    if let Ok(Response::Counters(counters)) = answer(&mailbox, Request::Counters).await {
+        snapshot.counters = counters;
+    }
+    match snapshot.text() {
+        Ok(text) => ([(CONTENT_TYPE, virtio_dvs::metrics::CONTENT_TYPE)], text).into_response(),
+        Err(error) => refuse(&ApiError::Failed(error.to_string())),
     }
 }
 

@@ -3,19 +3,20 @@
 use std::io;
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::{CommandFactory, Parser};
 use dvs_vmm::api::Request;
 use dvs_vmm::api::flags::Flags;
 use dvs_vmm::api::rest::Server;
 use dvs_vmm::control::Vmm;
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::LevelFilter;
 use virtio_dvs::socket::Listener;
 
 fn main() -> ExitCode {
     let flags = Flags::parse();
-    tracing_subscriber::fmt()
-        .with_max_level(flags.log_level)
-        .with_writer(io::stderr)
-        .init();
+    let level = LevelFilter::from_level(flags.log_level);
+    let filter = EnvFilter::default().add_directive(level.into());
+    flags.program.start_logs(filter);
     match run(&flags) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -26,6 +27,10 @@ fn main() -> ExitCode {
 }
 
 fn run(flags: &Flags) -> anyhow::Result<()> {
+    if let Some(document) = flags.program.print {
+        document.print(&mut Flags::command(), &mut io::stdout())?;
+        return Ok(());
+    }
     let config = flags.vm_config()?;
     if config.is_none() && flags.api_socket.is_none() {
         anyhow::bail!(
