@@ -21,6 +21,8 @@ enum Event {
     Cancel(usize),
     Rebind(usize),
     KillVm(u32),
+    /// A new life of a VM, of which its core hears after so many steps.
+    Renew(u32, u8),
     Fate(u8),
     Release(usize),
     Step(u32),
@@ -39,6 +41,7 @@ fn event() -> impl Strategy<Value = Event> {
         2 => any::<usize>().prop_map(Event::Cancel),
         1 => ep.prop_map(Event::Rebind),
         1 => (1..=VMS).prop_map(Event::KillVm),
+        1 => (1..=VMS, 0..4u8).prop_map(|(vm, steps)| Event::Renew(vm, steps)),
         8 => (0..4u8).prop_map(Event::Fate),
         3 => any::<usize>().prop_map(Event::Release),
         16 => (1..=VMS).prop_map(Event::Step),
@@ -149,6 +152,14 @@ impl History {
             }
             Event::Rebind(ep) => self.rebind(ep),
             Event::KillVm(vm) => self.kill(vm),
+            Event::Renew(vm, steps) => {
+                self.deaths = true;
+                self.net.renew_untold(vm);
+                for _ in 0..steps {
+                    self.net.step(vm);
+                }
+                self.net.tell_renewed(vm);
+            }
             Event::Fate(fate) => self.net.destine(fate, false),
             Event::Release(i) => self.net.release(i),
             Event::Step(vm) => {
@@ -216,7 +227,7 @@ impl History {
         let explained = match o.result {
             0 | EAGAIN | ETIMEDOUT | EBADDEST => true,
             EPROCSTS => true, // a reply to one who was cancelled
-            EDSTDIED | ESRCDIED | ENOTBIND | EENDPOINT | ESLOTUSED => self.deaths,
+            EDSTDIED | ESRCDIED | ENOTCONN | ENOTBIND | EENDPOINT | ESLOTUSED => self.deaths,
             _ => false,
         };
         assert!(explained, "{what:?} ended with {}", o.result);

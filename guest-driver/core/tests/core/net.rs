@@ -363,6 +363,12 @@ impl Net {
         self.incarnations.insert(vm, self.next_incarnation);
     }
 
+    /// The address of a number that is bound, as the directory has it.
+    pub fn located(&self, nr: i32) -> Addr {
+        let gen_ = self.directory[&nr].1;
+        Addr { nr, gen_ }
+    }
+
     /// The core learns which life it is in.
     pub fn tell_renewed(&mut self, vm: u32) {
         let inc = self.incarnations[&vm];

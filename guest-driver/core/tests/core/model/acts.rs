@@ -50,7 +50,7 @@ impl History {
     pub(super) fn send(&mut self, ep: usize, to: To, request: bool, how: How) {
         let nr = number(ep);
         let (vm, caller) = self.caller(nr);
-        let ((real, to), now) = (self.address(to), self.net.now);
+        let ((real, to), now) = (self.address(vm, to), self.net.now);
         let flags = if how.nowait { NOWAIT } else { 0 } | if how.sole { SOLE } else { 0 };
         let body = caller.id.to_le_bytes();
         let core = self.net.core(vm);
@@ -75,7 +75,7 @@ impl History {
         let (real, from) = match from {
             None => (Addr::number(ANY), world::From::Any),
             Some(from) => {
-                let (real, from) = self.address(from);
+                let (real, from) = self.address(vm, from);
                 (real, world::From::Only(from))
             }
         };
@@ -108,7 +108,7 @@ impl History {
     pub(super) fn reply(&mut self, ep: usize, to: To) {
         let nr = number(ep);
         let (vm, caller) = self.caller(nr);
-        let ((real, to), now) = (self.address(to), self.net.now);
+        let ((real, to), now) = (self.address(vm, to), self.net.now);
         let body = caller.id.to_le_bytes();
         let id = self.net.core(vm).reply(nr, real, 0, &body, now);
         self.began(vm, id, caller, nr);
@@ -119,7 +119,7 @@ impl History {
     pub(super) fn notify(&mut self, ep: usize, to: To, source: u8) {
         let nr = number(ep);
         let (vm, caller) = self.caller(nr);
-        let ((real, to), now) = (self.address(to), self.net.now);
+        let ((real, to), now) = (self.address(vm, to), self.net.now);
         let value = if source.is_multiple_of(2) {
             NO_VALUE
         } else {
@@ -148,7 +148,7 @@ impl History {
         } else {
             (0, None)
         };
-        let ((real_to, to), now) = (self.address(to), self.net.now);
+        let ((real_to, to), now) = (self.address(vm, to), self.net.now);
         let (_, caller) = self.caller(nr);
         let body = caller.id.to_le_bytes();
         let core = self.net.core(vm);
@@ -234,7 +234,7 @@ impl History {
     pub(super) fn copy(&mut self, ep: usize, ends: [To; 2], bytes: usize) {
         let nr = number(ep);
         let (vm, caller) = self.caller(nr);
-        let addresses = ends.map(|to| self.address(to));
+        let addresses = ends.map(|to| self.address(vm, to));
         let places = ends.map(|to| to.0);
         let at = self
             .memories

@@ -378,6 +378,7 @@ impl World {
     fn take_note(mut self, ep: Addr, receiver: Id, from: Addr) -> World {
         if let Some(e) = self.bound.get_mut(&ep.nr) {
             let value = e.notes.remove(&from).unwrap_or_default();
+            e.kept.remove(&from);
             let by = e.vm;
             self.end(receiver, Answer::Got(Kind::Notify, from, value), by);
         }

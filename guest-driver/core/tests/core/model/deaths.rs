@@ -114,7 +114,9 @@ impl World {
         for e in self.bound.values_mut().filter(|e| e.vm == vm) {
             e.queue.retain(|m| m.from != addr);
             e.open.retain(|m| m.from != addr);
-            e.notes.remove(&addr);
+            if !e.kept.contains(&addr) {
+                e.notes.remove(&addr);
+            }
         }
     }
 
@@ -263,7 +265,9 @@ impl World {
             for e in world.bound.values_mut().filter(|e| e.vm == to) {
                 e.queue.retain(|m| m.vm != vm);
                 e.open.retain(|m| m.vm != vm);
-                e.notes.retain(|a, _| !addrs.contains(a));
+                let kept = &e.kept;
+                e.notes
+                    .retain(|a, _| !addrs.contains(a) || kept.contains(a));
             }
             let calls = &self.calls;
             let late = |r: &Redirect| r.by == vm && calls.get(&r.id).is_some_and(|c| c.vm == to);
@@ -317,7 +321,7 @@ impl World {
 }
 
 /// Whether a request was taken is not known when its VM is lost.
-fn died(call: &Call) -> i32 {
+pub fn died(call: &Call) -> i32 {
     if call.what == What::Sendrec {
         ESRCDIED
     } else {

@@ -36,6 +36,8 @@ pub enum Event {
     Cancel(usize, bool),
     Abandon(usize),
     KillVm(u32),
+    /// A new life of a VM, with which its processes go on, when all is at rest.
+    Renew(u32),
     /// Of a message's frame, or of one with data.
     Fate(u8, bool),
     Release(usize),
@@ -96,6 +98,7 @@ pub fn event() -> impl Strategy<Value = Event> {
         3 => (any::<usize>(), any::<bool>()).prop_map(|(i, s)| Event::Cancel(i, s)),
         1 => any::<usize>().prop_map(Event::Abandon),
         1 => (1..=VMS).prop_map(Event::KillVm),
+        2 => (1..=VMS).prop_map(Event::Renew),
         8 => (0..4u8, any::<bool>()).prop_map(|(f, b)| Event::Fate(f, b)),
         3 => any::<usize>().prop_map(Event::Release),
         12 => (1..=VMS).prop_map(Event::Step),

@@ -41,6 +41,8 @@ pub struct History {
     /// Where a number is bound, as far as its process knows.
     pub bound: BTreeMap<i32, (u32, Life)>,
     pub generations: BTreeMap<Life, Addr>,
+    /// How other VMs know it, if that is another generation than its own VM has for it.
+    pub outside: BTreeMap<Life, Addr>,
     pub asked: Vec<Asked>,
     pub memories: Memories,
     /// Copies, and how many VMs there had been when each began.
@@ -62,6 +64,7 @@ impl History {
             calls: BTreeMap::new(),
             bound: BTreeMap::new(),
             generations: BTreeMap::new(),
+            outside: BTreeMap::new(),
             asked: Vec::new(),
             memories: Memories::new(),
             copies: BTreeMap::new(),
@@ -100,8 +103,8 @@ impl History {
         Caller { id, vm, ep }
     }
 
-    /// The same address for the core and for the model.
-    pub(super) fn address(&self, to: To) -> (Addr, world::Addr) {
+    /// The same address for the core of that VM and for the model.
+    pub(super) fn address(&self, vm: u32, to: To) -> (Addr, world::Addr) {
         let nr = number(to.0);
         let present = self.bound.get(&nr).map(|(_, life)| *life);
         let past = self
@@ -114,7 +117,10 @@ impl History {
             Which::Present => present,
             Which::Past => past.map(|(life, _)| *life),
         };
-        let gen_ = life.map_or(0, |life| self.generations[&life].gen_);
+        let is_far = self.bound.get(&nr).is_none_or(|(at, _)| *at != vm);
+        let outside = |life| self.outside.get(&life).filter(|_| is_far);
+        let known = |life| outside(life).unwrap_or(&self.generations[&life]);
+        let gen_ = life.map_or(0, |life| known(life).gen_);
         let life = life.unwrap_or(0);
         (Addr { nr, gen_ }, world::Addr { nr, life })
     }
@@ -138,6 +144,7 @@ impl History {
             Event::Cancel(i, signal) => self.cancel(i, if signal { EINTR } else { ETIMEDOUT }),
             Event::Abandon(i) => self.abandon(i),
             Event::KillVm(vm) => self.kill(vm)?,
+            Event::Renew(vm) => return self.renew(vm),
             Event::Copy(ep, ends, n, apt) => {
                 let ends = ends.map(|to| if apt { self.apt(ep, to) } else { to });
                 self.copy(ep, ends, BYTES[n]);
@@ -176,6 +183,22 @@ impl History {
         self.net.boot(vm);
         self.boot(vm);
         Ok(())
+    }
+
+    fn renew(&mut self, vm: u32) -> Verdict {
+        self.rest()?;
+        let life = self.vms[&vm];
+        self.net.renew(vm);
+        for (&nr, &(at, life)) in &self.bound {
+            if at == vm {
+                self.outside.insert(life, self.net.located(nr));
+            }
+        }
+        let bound = &self.bound;
+        let is_in = |nr: i32| bound.get(&nr).is_some_and(|(at, _)| *at == vm);
+        self.asked.retain(|a| is_in(a.ep) == is_in(a.from.nr));
+        self.worlds.apply(|w| w.renew(life));
+        self.rest()
     }
 
     /// What has ended since in the core has to have ended in the model.
@@ -231,7 +254,7 @@ impl History {
             Kind::Notify => world::Kind::Notify,
             Kind::Reply => world::Kind::Reply,
         };
-        let lives = &mut self.generations.iter();
+        let mut lives = self.generations.iter().chain(&self.outside);
         let life = lives
             .find(|(_, a)| **a == o.from)
             .map_or(0, |(life, _)| *life);

@@ -21,6 +21,7 @@ mod leave;
 mod memory;
 mod moves;
 mod rendezvous;
+mod renewal;
 mod set;
 mod special;
 mod world;

@@ -67,6 +67,7 @@ impl World {
                         owner: id.map_or(Owner::Nobody, Owner::Binding),
                         queue: vec![],
                         notes: [].into(),
+                        kept: [].into(),
                         open: vec![],
                         receivers: vec![],
                         woken: false,

@@ -124,6 +124,9 @@ pub struct Endpoint {
     pub owner: Owner,
     pub queue: Vec<Message>,
     pub notes: BTreeMap<Addr, Body>,
+    /// Those of them that came in an earlier life of the VM: of the ends of their sources nothing is
+    /// heard.
+    pub kept: BTreeSet<Addr>,
     pub open: Vec<Message>,
     pub receivers: Vec<Receiver>,
     /// The next receive from any is over at once.
