@@ -99,9 +99,20 @@ pub enum Record<'a> {
     Pong(u64),
 }
 
-/// Splits one record off: its type, its body, and how long it is altogether. `None` while it is
-/// not whole. A length of more than `max` altogether is refused before the rest has come.
-pub fn split(bytes: &[u8], max: usize) -> Result<Option<(u8, &[u8], usize)>, Malformed> {
+/// A whole record at the beginning of some bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Piece<'a> {
+    /// Its type.
+    pub kind: u8,
+    /// Its body.
+    pub body: &'a [u8],
+    /// How long it is altogether.
+    pub length: usize,
+}
+
+/// Splits one record off; `None` while it is not whole. A length of more than `max` altogether is
+/// refused before the rest has come.
+pub fn split(bytes: &[u8], max: usize) -> Result<Option<Piece<'_>>, Malformed> {
     let Some((length, rest)) = bytes.split_first_chunk::<4>() else {
         return Ok(None);
     };
@@ -110,10 +121,12 @@ pub fn split(bytes: &[u8], max: usize) -> Result<Option<(u8, &[u8], usize)>, Mal
     if length == 0 || length > max.saturating_sub(4) {
         return Err(Malformed::Length(stated));
     }
-    let Some((kind, body)) = rest.get(..length).and_then(<[u8]>::split_first) else {
-        return Ok(None);
-    };
-    Ok(Some((*kind, body, 4 + length)))
+    let record = rest.get(..length).and_then(<[u8]>::split_first);
+    Ok(record.map(|(kind, body)| Piece {
+        kind: *kind,
+        body,
+        length: 4 + length,
+    }))
 }
 
 /// Longest record after the handshake on the connection of a class in bytes.

@@ -18,7 +18,7 @@ fn hello() -> Hello {
 }
 
 fn greeting(bytes: &[u8]) -> Handshake<'_> {
-    let (kind, body, length) = split_handshake(bytes).unwrap().unwrap();
+    let Piece { kind, body, length } = split_handshake(bytes).unwrap().unwrap();
     assert_eq!(length, bytes.len());
     handshake(kind, body).unwrap()
 }
@@ -78,7 +78,7 @@ fn other_protocols_are_known_by_their_first_bytes() {
     assert_eq!(split_handshake(&[0x16]), Ok(None));
     let mut record = hello().encode();
     record[5] = b'X';
-    let (kind, body, _) = split_handshake(&record).unwrap().unwrap();
+    let Piece { kind, body, .. } = split_handshake(&record).unwrap().unwrap();
     assert_eq!(handshake(kind, body), Err(Malformed::Magic));
 }
 
@@ -94,7 +94,7 @@ fn lengths_are_refused_before_anything_has_come() {
 #[test]
 fn what_must_not_come_on_a_connection_does_not() {
     let notice = encode_notice(&Notice::Retry { vm: 1 });
-    let (kind, body, _) = split(&notice, 100).unwrap().unwrap();
+    let Piece { kind, body, .. } = split(&notice, 100).unwrap().unwrap();
     assert_eq!(record(Class::Bulk, kind, body), Err(Malformed::Kind(kind)));
     let packed = frame_prefix(stamp(), &header(5), 5, true);
     let body = [&packed[RECORD_HEADER..], &[0; 5]].concat();
@@ -147,7 +147,7 @@ fn sent() -> impl Strategy<Value = Vec<u8>> {
                 src_epoch,
                 dst_epoch,
             };
-            let header = header(payload.len() as u32);
+            let header = header(u32::try_from(payload.len()).unwrap());
             [
                 &frame_prefix(stamp, &header, payload.len(), false)[..],
                 &payload,
@@ -188,7 +188,7 @@ fn walk(class: Class, mut bytes: &[u8]) -> (Vec<Vec<u8>>, Result<usize, Malforme
     let mut records = Vec::new();
     loop {
         match split(bytes, record_max(class)) {
-            Ok(Some((kind, body, length))) => {
+            Ok(Some(Piece { kind, body, length })) => {
                 assert!(length <= bytes.len() && length <= record_max(class));
                 match record(class, kind, body) {
                     Ok(record) => records.push(said(&record)),
@@ -233,7 +233,7 @@ proptest! {
         }
         let _ = walk(class, &stream);
         let _ = walk(class, &noise);
-        if let Ok(Some((kind, body, _))) = split_handshake(&noise) {
+        if let Ok(Some(Piece { kind, body, .. })) = split_handshake(&noise) {
             let _ = handshake(kind, body);
         }
         let _ = handshake(noise[0] % 4, &noise[1..]);

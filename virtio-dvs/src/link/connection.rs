@@ -3,8 +3,8 @@
 use crate::directory::NodeId;
 use crate::frame::{Class, Frame};
 use crate::link::codec::{
-    self, FRAME_PREFIX, Handshake, Malformed, Record, encode_ping, encode_pong, frame_prefix,
-    record_max,
+    self, FRAME_PREFIX, Handshake, Malformed, Piece, Record, encode_ping, encode_pong,
+    frame_prefix, record_max,
 };
 use crate::link::output::{Full, Output};
 use crate::link::packing::{Packer, Trying};
@@ -90,6 +90,8 @@ pub struct Connection {
     pub heard: Duration,
     /// When it must be looked at.
     pub due: Duration,
+    /// Whether it is to be written with the next flush.
+    pub unwritten: bool,
     /// Whether bulk frames may be compressed.
     pub lz4: bool,
     /// What is counted.
@@ -121,6 +123,7 @@ impl Connection {
             node,
             heard: Duration::ZERO,
             due: Duration::ZERO,
+            unwritten: false,
             lz4: false,
             counters: LinkCounters::default(),
             rtt: None,
@@ -254,7 +257,7 @@ impl Connection {
         let (class, mut consumed) = (self.class, 0);
         loop {
             let left = bytes.get(consumed..).unwrap_or_default();
-            let Some((kind, body, length)) = codec::split(left, record_max(class))? else {
+            let Some(Piece { kind, body, length }) = codec::split(left, record_max(class))? else {
                 return Ok(consumed);
             };
             consumed += length;
@@ -291,7 +294,7 @@ impl Connection {
     ) -> Result<(Got, Option<R>), Broken> {
         let (got, filled) = self.fill(scratch)?;
         let bytes = scratch.plain.get(..filled).unwrap_or_default();
-        let Some((kind, body, length)) = codec::split_handshake(bytes)? else {
+        let Some(Piece { kind, body, length }) = codec::split_handshake(bytes)? else {
             self.keep(bytes);
             return Ok((got, None));
         };

@@ -240,10 +240,8 @@ impl Links {
         copy: impl FnOnce(&mut [u8]) -> bool,
     ) -> Result<(), SendError> {
         let slot = self.open_slot(node, class).ok_or(SendError::Down)?;
+        self.write_soon(slot);
         let connection = self.connections.get_mut(slot).ok_or(SendError::Down)?;
-        if connection.output.is_empty() {
-            self.unwritten.push(slot);
-        }
         connection.frame(stamp, header, payload_len, copy, &mut self.scratch)
     }
 
@@ -256,14 +254,23 @@ impl Links {
         let put = self.connections.get_mut(slot).map(|it| it.notice(notice));
         match put {
             Some(Err(broken)) => self.fail(slot, &broken.to_string()),
-            _ => self.unwritten.push(slot),
+            _ => self.write_soon(slot),
         }
     }
 
     /// Writes what was handed over, as far as the sockets take it.
     pub fn flush(&mut self) {
-        for slot in std::mem::take(&mut self.unwritten) {
+        while let Some(slot) = self.unwritten.pop() {
             self.write(slot);
+        }
+    }
+
+    /// The next flush writes what waits on a connection.
+    fn write_soon(&mut self, slot: Slot) {
+        if let Some(connection) = self.connections.get_mut(slot)
+            && !std::mem::replace(&mut connection.unwritten, true)
+        {
+            self.unwritten.push(slot);
         }
     }
 

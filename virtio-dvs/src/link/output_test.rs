@@ -47,7 +47,7 @@ proptest! {
         let mut output = Output::new(2000);
         let (mut expected, mut next) = (std::collections::VecDeque::<u8>::new(), 0u8);
         for (what, count) in steps {
-            let bytes: Vec<u8> = (0..count).map(|it| next.wrapping_add(it as u8)).collect();
+            let bytes: Vec<u8> = (next..=255).cycle().take(count).collect();
             match what {
                 0 => if let Ok(into) = output.frame(count) {
                     into.copy_from_slice(&bytes);

@@ -1,6 +1,6 @@
 //! The records of the handshake.
 
-use super::{Malformed, encode, kind, split};
+use super::{Malformed, Piece, encode, kind, split};
 use crate::directory::NodeId;
 use crate::frame::Class;
 use zerocopy::little_endian::{U16, U32, U64};
@@ -107,7 +107,7 @@ pub enum Handshake<'a> {
 }
 
 /// Splits a record of the handshake off, as [`split`] does.
-pub fn split_handshake(bytes: &[u8]) -> Result<Option<(u8, &[u8], usize)>, Malformed> {
+pub fn split_handshake(bytes: &[u8]) -> Result<Option<Piece<'_>>, Malformed> {
     // No record of a handshake is so long that its second byte is 3.
     if matches!(bytes, [0x14..=0x17, 3, ..]) {
         return Err(Malformed::Tls);
@@ -205,7 +205,8 @@ impl Welcome {
 
 /// A REFUSED record; of a longer reason its beginning.
 pub fn encode_refused(refusal: Refusal, reason: &str) -> Vec<u8> {
-    let end = reason.floor_char_boundary(REASON_MAX);
+    let mut ends = (0..=REASON_MAX.min(reason.len())).rev();
+    let end = ends.find(|end| reason.is_char_boundary(*end)).unwrap_or(0);
     let mut body = vec![match refusal {
         Refusal::Wrong => REFUSED_WRONG,
         Refusal::Crossed => REFUSED_CROSSED,

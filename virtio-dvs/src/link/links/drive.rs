@@ -38,14 +38,14 @@ impl Links {
             self.connected(slot);
             return;
         }
-        if writable && connection.transport.blocked {
-            connection.transport.blocked = false;
-            self.unwritten.push(slot);
+        let in_turn = connection.stage == Stage::Open && connection.class == Class::Bulk;
+        if writable && std::mem::take(&mut connection.transport.blocked) {
+            self.write_soon(slot);
         }
         if !readable {
             return;
         }
-        if connection.stage == Stage::Open && connection.class == Class::Bulk {
+        if in_turn {
             self.later(slot);
         } else {
             self.read(slot, sink);
@@ -130,7 +130,7 @@ impl Links {
             };
             let got = connection.receive(&mut self.scratch, self.now, sink);
             if !connection.output.is_empty() || connection.transport.wants_write() {
-                self.unwritten.push(slot);
+                self.write_soon(slot);
             }
             match got {
                 Ok(Got::Bytes(_)) => {}
@@ -185,7 +185,7 @@ impl Links {
         if let Err(broken) = pinged {
             return self.fail(slot, &broken.to_string());
         }
-        self.unwritten.push(slot);
+        self.write_soon(slot);
         let session = node.and_then(|node| self.session_mut(node));
         let ping = session.and_then(|it| it.agreed).map(|it| it.ping);
         let next = ping.map_or(keepalive, |ping| ping);

@@ -113,7 +113,7 @@ impl Links {
             });
             let stage = connection.stage;
             if connection.transport.wants_write() {
-                self.unwritten.push(slot);
+                self.write_soon(slot);
             }
             match (heard, stage) {
                 (Ok((_, Some(Said::Hello(hello)))), Stage::Awaiting) => self.hello(slot, &hello),
@@ -167,9 +167,7 @@ impl Links {
         };
         match meet(self.identity.me, hello, self.standing(node)) {
             Meeting::Refuse(refusal, reason) => self.refuse(slot, refusal, &reason),
-            Meeting::Begin => {
-                self.begin(slot, hello, agreed);
-            }
+            Meeting::Begin => self.begin(slot, hello, agreed),
             Meeting::Join => self.admit(slot, hello, &agreed),
         }
     }
@@ -298,7 +296,10 @@ impl Links {
             // The peer's HELLO is on its way; should it not come, this node dials again.
             Refusal::Crossed => {
                 self.drop_session(node);
-                self.dial_after(node, self.config.limits.handshake() / 8);
+                if let Some(peer) = self.peers.get_mut(&node) {
+                    let pause = peer.backoff.pause(None, &mut *self.random);
+                    self.dial_after(node, pause);
+                }
             }
         }
     }
@@ -308,7 +309,7 @@ impl Links {
         let put = self.connections.get_mut(slot).map(|it| it.put(record));
         match put {
             Some(Err(broken)) => self.fail(slot, &broken.to_string()),
-            _ => self.unwritten.push(slot),
+            _ => self.write_soon(slot),
         }
     }
 
@@ -317,6 +318,7 @@ impl Links {
         let Some(connection) = self.connections.get_mut(slot) else {
             return;
         };
+        connection.unwritten = false;
         let written = connection.write();
         let room = connection.output.take_room();
         let (node, class) = (connection.node, connection.class);

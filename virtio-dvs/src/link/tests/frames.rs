@@ -7,9 +7,9 @@ use crate::link::Lz4;
 fn frames_go_both_ways_and_stay_in_order() {
     let mut world = World::pair();
     for (from, to) in [(0, TWO), (1, ONE)] {
-        for arg in 0..100 {
-            let payload = vec![arg as u8; arg as usize];
-            let sent = world.nodes[from].send(to, Class::Message, arg, &payload);
+        for arg in 0..100u8 {
+            let payload = vec![arg; arg.into()];
+            let sent = world.nodes[from].send(to, Class::Message, arg.into(), &payload);
             sent.unwrap();
         }
         world.nodes[from].links.flush();
@@ -17,8 +17,8 @@ fn frames_go_both_ways_and_stay_in_order() {
     let all = |node: &Node| node.frames().len() == 100;
     world.until(|world| world.nodes.iter().all(all));
     for node in &world.nodes {
-        let expected: Vec<_> = (0..100)
-            .map(|it| (Class::Message, it, it as usize))
+        let expected: Vec<_> = (0..100u8)
+            .map(|it| (Class::Message, it.into(), it.into()))
             .collect();
         assert_eq!(node.frames(), expected);
         let view = node.links.sessions().next().unwrap();
@@ -195,12 +195,12 @@ fn no_peer_holds_the_loop_with_bulk() {
     world.nodes[0].links.flush();
     let mut most = 0;
     let mut before = 0;
-    let total = world.nodes[0].view(TWO).bulk.frames_out as usize;
+    let total = world.nodes[0].view(TWO).bulk.frames_out;
     world.until(|world| {
         let now = world.nodes[1].frames().len();
         most = most.max(now - before);
         before = now;
-        now == total
+        now as u64 == total
     });
     assert!(most <= 10, "{most} frames at once");
 }

@@ -1,6 +1,7 @@
 //! Nodes in one process, over loopback, on one thread: time passes only when a test says so.
 
 use super::*;
+use crate::link::codec::Piece;
 use crate::link::{LinkConfig, SessionView, codec};
 use rand_xoshiro::Xoshiro256PlusPlus;
 use rand_xoshiro::rand_core::SeedableRng;
@@ -252,7 +253,7 @@ impl Raw {
 
     /// Takes a record off what was heard.
     fn record(&mut self) -> Option<(u8, Vec<u8>)> {
-        let (kind, body, length) = codec::split(&self.got, 1 << 20).unwrap()?;
+        let Piece { kind, body, length } = codec::split(&self.got, 1 << 20).unwrap()?;
         let record = (kind, body.to_vec());
         self.got.drain(..length);
         Some(record)
