@@ -6,6 +6,7 @@ use crate::link::codec::{
     self, FRAME_PREFIX, Handshake, Malformed, Piece, Record, encode_ping, encode_pong,
     frame_prefix, record_max,
 };
+use crate::link::handshake::Agreed;
 use crate::link::output::{Full, Output};
 use crate::link::packing::{Packer, Trying};
 use crate::link::transport::{CHUNK, CHUNK_EXTRA, Fault, Got, Transport};
@@ -90,6 +91,8 @@ pub struct Connection {
     pub heard: Duration,
     /// When it must be looked at.
     pub due: Duration,
+    /// How often to ask for a sign of life.
+    pub ping_every: Duration,
     /// Whether it is to be written with the next flush.
     pub unwritten: bool,
     /// Whether bulk frames may be compressed.
@@ -123,6 +126,7 @@ impl Connection {
             node,
             heard: Duration::ZERO,
             due: Duration::ZERO,
+            ping_every: Duration::ZERO,
             unwritten: false,
             lz4: false,
             counters: LinkCounters::default(),
@@ -134,9 +138,10 @@ impl Connection {
     }
 
     /// Both handshakes are done: frames are carried from now on.
-    pub fn open(&mut self, lz4: bool, now: Duration) {
+    pub fn open(&mut self, agreed: &Agreed, now: Duration) {
         self.stage = Stage::Open;
-        self.lz4 = lz4 && self.class == Class::Bulk;
+        self.lz4 = agreed.lz4 && self.class == Class::Bulk;
+        self.ping_every = agreed.ping;
         self.heard = now;
         self.unread = true;
         self.transport.trust();
@@ -192,6 +197,14 @@ impl Connection {
         self.output.put(record)?;
         self.counters.bytes_out += record.len() as u64;
         Ok(())
+    }
+
+    /// Gives memory back that has not been in use for a while.
+    pub fn save_memory(&mut self) {
+        self.output.rest();
+        if self.rest.is_empty() {
+            self.rest = Vec::new();
+        }
     }
 
     /// Asks for a sign of life.

@@ -59,15 +59,17 @@ proptest! {
                     expected.extend(&bytes);
                 },
                 _ => {
-                    let count = count.min(output.len());
+                    let count = (count * 9).min(output.len());
+                    let gone: Vec<_> = expected.drain(..count).collect();
+                    prop_assert_eq!(&output.waiting()[..count], &gone);
                     output.written(count);
-                    expected.drain(..count);
                     output.take_room();
                 }
             }
             next = next.wrapping_add(7);
-            prop_assert!(output.waiting().iter().eq(expected.iter()));
+            prop_assert_eq!(output.len(), expected.len());
             prop_assert!(output.storage.len() <= 2000 + NOTICE_SLACK);
         }
+        prop_assert!(output.waiting().iter().eq(expected.iter()));
     }
 }

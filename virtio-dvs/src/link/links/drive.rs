@@ -179,16 +179,12 @@ impl Links {
         let Some(connection) = self.connections.get_mut(slot) else {
             return;
         };
-        connection.output.rest();
-        let pinged = connection.ping(now);
-        let node = connection.node;
-        if let Err(broken) = pinged {
+        connection.save_memory();
+        let next = (now + connection.ping_every).min(heard + keepalive);
+        if let Err(broken) = connection.ping(now) {
             return self.fail(slot, &broken.to_string());
         }
         self.write_soon(slot);
-        let session = node.and_then(|node| self.session_mut(node));
-        let ping = session.and_then(|it| it.agreed).map(|it| it.ping);
-        let next = ping.map_or(keepalive, |ping| ping);
-        self.look_at(slot, (now + next).min(heard + keepalive));
+        self.look_at(slot, next);
     }
 }

@@ -270,7 +270,7 @@ impl Links {
         let slots = session.slots;
         for slot in slots.into_iter().flatten() {
             if let Some(connection) = self.connections.get_mut(slot) {
-                connection.open(agreed.lz4, now);
+                connection.open(&agreed, now);
             }
             self.look_at(slot, now + agreed.ping);
             self.later(slot);
