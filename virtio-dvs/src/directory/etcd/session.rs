@@ -66,9 +66,10 @@ impl Session {
 
     /// Claims this node's number under a new lease.
     ///
-    /// Another run of this node is known by its address: only one process can listen there, and that
-    /// is us. Its key is taken over in one step, so that its lives go on, unless the host was booted
-    /// since. A node at another address has the number until it stops renewing its lease.
+    /// An earlier run of this node is known by its address and the boot of its host: only one process
+    /// can listen there, and that is us. Its key is taken over in one step, so that its lives go on.
+    /// Any other node has the number until it stops renewing its lease; so has one that took it from
+    /// us while we run. Lives of an earlier boot are over.
     pub(super) async fn claim(&mut self) -> Result<Claim, Fail> {
         let key = self.shared.keys.node(self.shared.me);
         loop {
@@ -81,7 +82,7 @@ impl Session {
                 continue;
             };
             let old: NodeRecord = records::decode(found.key(), found.value())?;
-            if old.address != self.record.address && self.is_renewed(found.lease()).await? {
+            if !self.was_ours(&old) && self.is_renewed(found.lease()).await? {
                 return Ok(Claim::InUse(old.address));
             }
             if old.boot != self.record.boot {
@@ -90,6 +91,12 @@ impl Session {
                 return Ok(Claim::Ours);
             }
         }
+    }
+
+    fn was_ours(&self, old: &NodeRecord) -> bool {
+        let same_place = old.address == self.record.address && old.boot == self.record.boot;
+        let starts = self.tenure.is_none();
+        old.instance == self.record.instance || (starts && same_place)
     }
 
     /// Waits until the lease of another node would be doubtful if it were not renewed.
