@@ -33,6 +33,7 @@ async fn open(shared: &Shared) -> Result<WatchStream, Fail> {
     let options = WatchOptions::new()
         .with_prefix()
         .with_watch_id(NODES)
+        .with_fragment()
         .with_start_revision(revision + 1);
     let mut client = shared.client.watch_client();
     let opening = client.watch(shared.keys.nodes(), Some(options));
@@ -74,7 +75,7 @@ async fn obey(
         match order {
             Order::Watch { id, key, from } => {
                 let options = WatchOptions::new().with_watch_id(id);
-                let options = options.with_start_revision(from);
+                let options = options.with_start_revision(from).with_fragment();
                 sender.watch(key, Some(options)).await?;
             }
             Order::Cancel { id } => sender.cancel(id).await?,

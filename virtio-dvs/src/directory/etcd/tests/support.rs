@@ -160,6 +160,12 @@ impl Drop for Server {
     }
 }
 
+/// Waits until something is there. Gives whether it is.
+pub(super) fn wait(signal: impl AsFd) -> bool {
+    let mut ready = [PollFd::new(&signal, PollFlags::IN)];
+    poll(&mut ready, Some(&PATIENCE)).unwrap() == 1
+}
+
 pub(super) fn me(node: u32) -> Me {
     Me {
         node: NodeId(node),
@@ -199,10 +205,8 @@ impl Node {
 
     /// Waits until something has come, and takes all.
     fn take(&mut self) {
-        let signal = self.directory.signal().unwrap();
-        let mut ready = [PollFd::new(&signal, PollFlags::IN)];
-        let count = poll(&mut ready, Some(&PATIENCE)).unwrap();
-        assert_ne!(count, 0, "nothing came; news were {:?}", self.news);
+        let came = wait(self.directory.signal().unwrap());
+        assert!(came, "nothing came; news were {:?}", self.news);
         loop {
             let answer = self.directory.next_answer();
             let news = self.directory.next_news();

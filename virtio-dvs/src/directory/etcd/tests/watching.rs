@@ -3,6 +3,11 @@
 use super::super::*;
 use super::support::*;
 use crate::directory::Lives;
+use crate::directory::etcd::keys::Keys;
+use crate::directory::etcd::shared::Shared;
+use crate::directory::etcd::watches::{NODES, Watches};
+use etcd_client::Client;
+use std::rc::Rc;
 
 fn is_vm(wanted: u32) -> impl Fn(&News) -> bool {
     move |news| matches!(news, News::Vm { vm, .. } if *vm == wanted)
@@ -104,4 +109,50 @@ fn nodes_hear_of_each_other() {
         )
     });
     assert!(!three.heard().contains(&News::NodeLost(node)));
+}
+
+/// The next news of a task in this thread.
+async fn next_news(inbox: &Arc<Inbox>) -> News {
+    loop {
+        if let Some(news) = inbox.next_news() {
+            return news;
+        }
+        let inbox = inbox.clone();
+        let came = tokio::task::spawn_blocking(move || wait(&*inbox)).await;
+        assert!(came.unwrap(), "nothing came");
+    }
+}
+
+#[test]
+fn what_was_compacted_is_looked_at_again() {
+    let server = Server::start();
+    let mut two = Node::start(&server, 2);
+    two.boot(2);
+    server.administer(async |client| {
+        let mut kv = client.kv_client();
+        let revision = kv.get("x", None).await?.header().unwrap().revision();
+        kv.compact(revision, None).await?;
+        let client = Client::connect(&server.config().endpoints, None).await?;
+        LocalSet::new()
+            .run_until(watch_what_was_compacted(client))
+            .await;
+        Ok(())
+    });
+}
+
+async fn watch_what_was_compacted(client: Client) {
+    let (orders, obeyed) = mpsc::unbounded_channel();
+    let inbox = Arc::new(Inbox::new().unwrap());
+    let keys = Keys::new("/dvs/v1/");
+    let watches = Watches::new(orders);
+    let shared = Rc::new(Shared::new(NodeId(1), client, keys, inbox.clone(), watches));
+    let interest = Interest::Vm(2);
+    shared.watches.want(interest);
+    tokio::task::spawn_local(stream::run(shared.clone(), obeyed));
+    let is_alive = |news: &News| matches!(news, News::Vm { lives, .. } if lives.current.is_some());
+    while !is_alive(&next_news(&inbox).await) {}
+    // As if the look had been long ago: what came since is not there any more.
+    assert_eq!(shared.watches.ended(NODES + 1), Some(interest));
+    shared.watches.looked(&shared.keys, interest, 1);
+    assert!(is_alive(&next_news(&inbox).await));
 }
