@@ -174,8 +174,8 @@ impl Backoff {
     }
 
     pub(super) async fn pause(&mut self) {
-        let part = (random() % 512 + 512) as u32;
-        tokio::time::sleep(self.next * part / 1024).await;
+        let part = u32::try_from(random() % 512).unwrap_or(0);
+        tokio::time::sleep(self.next * (512 + part) / 1024).await;
         self.next = (self.next * 2).min(PAUSES.1);
     }
 }

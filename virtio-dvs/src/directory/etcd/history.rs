@@ -12,10 +12,12 @@ use std::rc::Rc;
 use tokio::task::JoinSet;
 
 /// Keys that are asked for at once.
-const PAGE: usize = 1000;
+const KEYS_PAGE: i64 = 1000;
+/// Records that one answer may hold; even the largest ones fit.
+const RECORDS_PAGE: i64 = 50;
 /// Keys below one name that are read.
 const KEYS_MAX: usize = ENDPOINTS_MAX as usize;
-/// Records that are asked for at once.
+/// Answers that are waited for at once.
 const READS_MAX: usize = 32;
 
 /// All keys below a name.
@@ -38,10 +40,10 @@ impl Shared {
         loop {
             let mut options = GetOptions::new()
                 .with_range(end.clone())
-                .with_limit(PAGE as i64)
+                .with_limit(RECORDS_PAGE)
                 .with_revision(below.revision);
             if only_keys {
-                options = options.with_keys_only();
+                options = options.with_keys_only().with_limit(KEYS_PAGE);
             }
             let mut answer = self.ask(client.get(from, Some(options))).await?;
             if below.revision == 0 {

@@ -38,8 +38,9 @@ impl<'a> Opening<'a> {
         inbox: Arc<Inbox>,
         orders: UnboundedSender<Order>,
     ) -> Result<(Rc<Shared>, Session), EtcdError> {
-        let client = self.insist(async || self.connect(options).await).await?;
-        self.check_version(&client).await?;
+        let connect = async || self.connect(options).await;
+        let (client, version) = self.insist(connect).await?;
+        check_version(&version)?;
         let keys = Keys::new(&self.config.prefix);
         let watches = Watches::new(orders);
         let shared = Rc::new(Shared::new(me.node, client, keys, inbox, watches));
@@ -63,31 +64,13 @@ impl<'a> Opening<'a> {
         }
     }
 
-    async fn connect(&self, options: &ConnectOptions) -> Result<Client, Fail> {
+    /// Connects, and asks for etcd's version: whether anybody is there shows with a request.
+    async fn connect(&self, options: &ConnectOptions) -> Result<(Client, String), Fail> {
         let client = connection::connect(self.config, options).await;
         let client = client.map_err(Fail::Away)?;
-        // The first request tells whether anybody is there.
-        ask(client.maintenance_client().status())
-            .await
-            .map_err(Fail::Away)?;
-        Ok(client)
-    }
-
-    async fn check_version(&self, client: &Client) -> Result<(), EtcdError> {
-        let status = self
-            .insist(async || {
-                Ok(ask(client.maintenance_client().status())
-                    .await
-                    .map_err(Fail::Away)?)
-            })
-            .await?;
-        let version = status.version();
-        let mut parts = version.split('.').map_while(|part| part.parse().ok());
-        let parsed = (parts.next().unwrap_or(0), parts.next().unwrap_or(0));
-        if parsed < VERSION_MIN {
-            return Err(EtcdError::TooOld(version.chars().take(32).collect()));
-        }
-        Ok(())
+        let mut maintenance = client.maintenance_client();
+        let status = ask(maintenance.status()).await.map_err(Fail::Away)?;
+        Ok((client, status.version().to_owned()))
     }
 
     /// Tries until it works, is hopeless, or the time is over.
@@ -128,3 +111,16 @@ impl<'a> Opening<'a> {
         }
     }
 }
+
+fn check_version(version: &str) -> Result<(), EtcdError> {
+    let mut parts = version.split('.').map_while(|part| part.parse().ok());
+    let parsed = (parts.next().unwrap_or(0), parts.next().unwrap_or(0));
+    if parsed < VERSION_MIN {
+        return Err(EtcdError::TooOld(version.chars().take(32).collect()));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+#[path = "opening_test.rs"]
+mod tests;

@@ -12,10 +12,15 @@ use etcd_client::{Client, Error};
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::{Notify, Semaphore, watch};
+use tokio::time::Instant;
 
 /// Looks that are under way at once.
 const LOOKS_MAX: usize = 64;
+
+/// How often it is said that etcd fails, at most.
+const COMPLAINT_INTERVAL: Duration = Duration::from_secs(10);
 
 /// What all tasks share.
 pub(super) struct Shared {
@@ -32,7 +37,7 @@ pub(super) struct Shared {
     tenure: watch::Sender<Option<i64>>,
     nodes: RefCell<Nodes>,
     looks: Semaphore,
-    away: Cell<bool>,
+    complained: Cell<Option<Instant>>,
 }
 
 impl std::fmt::Debug for Shared {
@@ -60,7 +65,7 @@ impl Shared {
             tenure: watch::Sender::new(None),
             nodes: RefCell::new(Nodes::new(me)),
             looks: Semaphore::new(LOOKS_MAX),
-            away: Cell::new(false),
+            complained: Cell::new(None),
         }
     }
 
@@ -71,19 +76,19 @@ impl Shared {
         }
     }
 
-    /// Asks etcd something, and says in the log when it goes away and when it is back.
+    /// Asks etcd something. What fails is said in the log now and then.
     pub(super) async fn ask<T>(
         &self,
         request: impl Future<Output = Result<T, Error>>,
     ) -> Result<T, Fail> {
-        let answer = ask(request).await;
-        if self.away.replace(answer.is_err()) != answer.is_err() {
-            match &answer {
-                Ok(_) => tracing::info!("etcd answers again"),
-                Err(trouble) => tracing::warn!("etcd does not do what it is asked: {trouble}"),
+        ask(request).await.map_err(|trouble| {
+            let said = self.complained.get();
+            if said.is_none_or(|said| said.elapsed() >= COMPLAINT_INTERVAL) {
+                self.complained.set(Some(Instant::now()));
+                tracing::warn!("etcd does not do what it is asked: {trouble}");
             }
-        }
-        answer.map_err(Fail::Away)
+            Fail::Away(trouble)
+        })
     }
 
     /// This node's tenure began, or it is over.
