@@ -1,8 +1,9 @@
 //! The command line of `dvsctl`.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
 /// Controls a VMM (dvs-vmm) and a node (dvs-node) through their REST interfaces.
@@ -12,9 +13,15 @@ pub struct Cli {
     /// REST socket of the VMM, for vm and vmm
     #[arg(long, global = true, value_name = "PATH", env = "DVS_API_SOCKET")]
     pub api_socket: Option<PathBuf>,
-    /// REST socket of the node, for all other commands
-    #[arg(long, global = true, value_name = "PATH", env = "DVS_NODE")]
-    pub node: Option<PathBuf>,
+    /// REST socket of the node, for all other commands; several for trace
+    #[arg(
+        long,
+        global = true,
+        value_name = "PATH",
+        env = "DVS_NODE",
+        value_delimiter = ','
+    )]
+    pub node: Vec<PathBuf>,
     /// Print the answer as JSON
     #[arg(long, global = true)]
     pub json: bool,
@@ -40,12 +47,21 @@ pub enum Command {
         #[arg(long)]
         vm: u32,
     },
-    /// Ports of the node
-    Ports,
+    /// VMs attached to the node: their state, limits and sockets
+    #[command(visible_alias = "ports")]
+    Vms,
     /// Endpoints bound by the node's VMs, what they do, and who waits for whom
     Endpoints,
     /// Counters of the node's ports
     Counters,
+    /// Other nodes of the cluster; none without a cluster
+    Nodes,
+    /// Links of the node to other nodes; none without a cluster
+    Links,
+    /// Rates of VMs, endpoints and links, again and again
+    Top(Top),
+    /// Follow the calls of an endpoint through one or several nodes
+    Trace(Trace),
     /// About the node
     Info,
     /// Whether the node answers
@@ -57,6 +73,11 @@ pub enum Command {
     Completion {
         /// The shell
         shell: Shell,
+    },
+    /// Write the manual pages, of dvsctl and of each command, into a directory
+    Man {
+        /// The directory
+        directory: PathBuf,
     },
 }
 
@@ -141,4 +162,76 @@ pub struct Attach {
     /// Frames per second that it may send
     #[arg(long, value_name = "N")]
     pub rate: Option<u32>,
+}
+
+/// What is shown again and again.
+///
+/// Rates are differences of the node's counters between two looks, divided by the time between them. Frames and bytes
+/// are those that the node has taken from a VM (in) and given to it (out); calls within a VM do not pass the node and
+/// are not seen here. "waited" is how long every look has found the endpoint in the same state, waiting for the same
+/// one, and with the same number of messages sent: between two looks it may have gone on and waited again, so that
+/// it is neither a minimum nor a maximum. Each look asks all guests for the states of their endpoints, which they have
+/// a second for. "loop" is how long the node's event loop, which carries all frames, took to answer.
+///
+/// Keys: v, f, b, k, i, d sort VMs by number, frames, bytes, kicks, interrupts and drops; q leaves.
+#[derive(Args, Clone, Debug)]
+pub struct Top {
+    /// Time between two looks in seconds, 0.1 to 3600
+    #[arg(long, value_name = "SECONDS", default_value = "1", value_parser = seconds)]
+    pub interval: Duration,
+    /// What VMs are sorted by
+    #[arg(long, value_enum, default_value_t)]
+    pub sort: Sort,
+    /// Look twice, print what there is, and end
+    #[arg(long)]
+    pub once: bool,
+}
+
+/// What VMs are sorted by; except for the number, the largest comes first.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq, ValueEnum)]
+pub enum Sort {
+    /// Number of the VM.
+    Vm,
+    /// Frames per second.
+    #[default]
+    Frames,
+    /// Bytes per second.
+    Bytes,
+    /// Kicks per second.
+    Kicks,
+    /// Interrupts per second.
+    Interrupts,
+    /// Frames dropped per second.
+    Drops,
+}
+
+/// Calls to be followed.
+///
+/// Shows each frame of the endpoint's calls with other VMs: when a node took it from a guest or a link, gave it to
+/// one, or dropped it. Times are differences within one node; nodes have clocks of their own, which are not compared:
+/// with several nodes the order follows the frames on their way. Calls within a VM do not pass the node and are not seen.
+#[derive(Args, Clone, Debug)]
+pub struct Trace {
+    /// The endpoint, as the one that calls or that is called
+    #[arg(allow_negative_numbers = true)]
+    pub endpoint: i32,
+    /// Its distributed container
+    #[arg(long, default_value_t = 0)]
+    pub dcid: u32,
+    /// Sightings of frames at a node after which its trace ends, 1 to 1000
+    #[arg(long, value_name = "N", default_value_t = 100)]
+    pub count: usize,
+    /// When it ends all the same, in seconds, 0.1 to 20
+    #[arg(long, value_name = "SECONDS", default_value = "5", value_parser = seconds)]
+    pub time: Duration,
+}
+
+/// A time of 0.1 to 3600 seconds.
+fn seconds(text: &str) -> Result<Duration, String> {
+    let wrong = || "write a number of seconds from 0.1 to 3600".to_owned();
+    let seconds: f64 = text.parse().map_err(|_| wrong())?;
+    if !(0.1..=3600.0).contains(&seconds) {
+        return Err(wrong());
+    }
+    Ok(Duration::from_secs_f64(seconds))
 }

@@ -2,16 +2,12 @@
 
 use serde_json::Value;
 
-use super::table;
+use super::table::{Column, of_columns, plain, text};
 
 /// Endpoint number that stands for any.
 const ANY: i64 = 31438;
 
-/// What a row has in a column.
-type Cell = fn(&Value) -> String;
-
-/// Columns with their heads.
-const COLUMNS: [(&str, Cell); 15] = [
+const COLUMNS: [Column; 15] = [
     ("dc", |row| plain(row, "dcid")),
     ("vm", |row| plain(row, "vm")),
     ("endpoint", |row| plain(row, "endpoint")),
@@ -32,29 +28,9 @@ const COLUMNS: [(&str, Cell); 15] = [
 /// The endpoints for a person, by DC.
 pub(super) fn render(endpoints: &Value) -> String {
     let rows = endpoints.as_array().map(Vec::as_slice).unwrap_or_default();
-    if rows.is_empty() {
-        return "none\n".to_owned();
-    }
     let mut rows: Vec<&Value> = rows.iter().collect();
     rows.sort_by_key(|row| row.get("dcid").and_then(Value::as_u64));
-    let head = COLUMNS.iter().map(|it| it.0.to_owned()).collect();
-    let cells = |row| COLUMNS.iter().map(|it| it.1(row)).collect();
-    let lines: Vec<_> = std::iter::once(head)
-        .chain(rows.into_iter().map(cells))
-        .collect();
-    table::align(&lines)
-}
-
-fn text(value: Option<&Value>) -> String {
-    match value {
-        Some(Value::String(text)) => text.clone(),
-        Some(other) => other.to_string(),
-        None => "-".to_owned(),
-    }
-}
-
-fn plain(row: &Value, field: &str) -> String {
-    text(row.get(field))
+    of_columns(&rows, &COLUMNS)
 }
 
 fn endpoint(row: &Value, field: &str) -> String {

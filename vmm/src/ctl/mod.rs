@@ -3,8 +3,11 @@
 pub mod args;
 pub mod client;
 mod endpoints;
+mod lists;
 mod pki;
 mod run;
 mod table;
+mod top;
+mod trace;
 
 pub use run::run;

@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 
 use super::args::{Attach, Cli, Command, VmCommand, VmmCommand};
 use super::client::{Client, ClientError};
-use super::{endpoints, pki, table};
+use super::{endpoints, lists, pki, table, top, trace};
 use virtio_dvs::link::pki::PkiError;
 
 /// Largest configuration in bytes.
@@ -29,6 +29,15 @@ pub enum CtlError {
         /// The flag that is missing.
         flag: &'static str,
     },
+    /// Which of them?
+    #[error("this command asks one node, but --node names {0}")]
+    ManyNodes(usize),
+    /// A node.
+    #[error(transparent)]
+    Node(#[from] virtio_dvs::node::client::ClientError),
+    /// A flag of a command does not fit to another.
+    #[error("{0}")]
+    Flags(&'static str),
     /// The configuration cannot be read.
     #[error("cannot read the configuration {path:?}: {reason}")]
     Config {
@@ -52,6 +61,12 @@ pub fn run(cli: &Cli, out: &mut dyn Write) -> Result<(), CtlError> {
             clap_complete::generate(*shell, &mut Cli::command(), "dvsctl", out);
             return Ok(());
         }
+        Command::Man { directory } => {
+            clap_mangen::generate_to(Cli::command(), directory)?;
+            return Ok(());
+        }
+        Command::Top(top) => return top::run(&node_socket(cli)?, top, cli.json, out),
+        Command::Trace(trace) => return trace::run(&node_sockets(cli)?, trace, cli.json, out),
         Command::Pki(command) => Some(pki::run(command, SystemTime::now())?),
         Command::Vm(command) => vm(&vmm_client(cli)?, command)?,
         Command::Vmm(VmmCommand::Ping) => Some(vmm_client(cli)?.get("vmm.ping")?),
@@ -63,12 +78,20 @@ pub fn run(cli: &Cli, out: &mut dyn Write) -> Result<(), CtlError> {
         None if cli.json => writeln!(out, "{{}}")?,
         None => {}
         Some(answer) if cli.json => writeln!(out, "{answer:#}")?,
-        Some(answer) if matches!(cli.command, Command::Endpoints) => {
-            write!(out, "{}", endpoints::render(&answer))?;
-        }
-        Some(answer) => write!(out, "{}", table::render(&answer))?,
+        Some(answer) => write!(out, "{}", render(&cli.command, &answer))?,
     }
     Ok(())
+}
+
+/// The answer for a person.
+fn render(command: &Command, answer: &Value) -> String {
+    match command {
+        Command::Endpoints => endpoints::render(answer),
+        Command::Vms => lists::vms(answer),
+        Command::Nodes => lists::nodes(answer),
+        Command::Links => lists::links(answer),
+        _ => table::render(answer),
+    }
 }
 
 fn vmm_client(cli: &Cli) -> Result<Client, CtlError> {
@@ -80,11 +103,25 @@ fn vmm_client(cli: &Cli) -> Result<Client, CtlError> {
 }
 
 fn node_client(cli: &Cli) -> Result<Client, CtlError> {
-    let path = cli.node.as_deref();
-    Ok(Client::new(path.ok_or(CtlError::NoSocket {
-        server: "a node",
-        flag: "--node",
-    })?))
+    Ok(Client::new(&node_socket(cli)?))
+}
+
+/// The one node that most commands ask.
+fn node_socket(cli: &Cli) -> Result<PathBuf, CtlError> {
+    match node_sockets(cli)?.as_slice() {
+        [one] => Ok(one.clone()),
+        all => Err(CtlError::ManyNodes(all.len())),
+    }
+}
+
+fn node_sockets(cli: &Cli) -> Result<Vec<PathBuf>, CtlError> {
+    if cli.node.is_empty() {
+        return Err(CtlError::NoSocket {
+            server: "a node",
+            flag: "--node",
+        });
+    }
+    Ok(cli.node.clone())
 }
 
 fn vm(client: &Client, command: &VmCommand) -> Result<Option<Value>, CtlError> {
@@ -107,7 +144,9 @@ fn node(client: &Client, command: &Command) -> Result<Option<Value>, CtlError> {
     let name = match command {
         Command::Attach(attach) => return Ok(client.put("vm.attach", Some(&attributes(attach)))?),
         Command::Detach { vm } => return Ok(client.put("vm.detach", Some(&json!({ "vm": vm })))?),
-        Command::Ports => "ports",
+        Command::Vms => "ports",
+        Command::Nodes => "nodes",
+        Command::Links => "links",
         Command::Endpoints => "endpoints",
         Command::Counters => "counters",
         Command::Ping => "node.ping",

@@ -99,11 +99,58 @@ fn the_node_answers_in_tables_and_in_json() {
     assert_eq!((&ports[0]["vm"], &ports[0]["dcid"]), (&json!(3), &json!(1)));
     let admins = (&ports[0]["admin"], &ports[1]["admin"]);
     assert_eq!(admins, (&json!(false), &json!(true)));
-    assert!(ask(&["ports"]).unwrap().starts_with("admin"));
+    let shown = ask(&["vms"]).unwrap();
+    assert!(shown.starts_with("vm  dc  name  state     life"), "{shown}");
+    assert_eq!(ask(&["ports"]).unwrap(), shown);
+    assert_eq!(ask(&["nodes"]).unwrap(), "none\n");
+    assert_eq!(ask(&["links", "--json"]).unwrap(), "[]\n");
     assert_eq!(ask(&["endpoints"]).unwrap(), "none\n");
     assert!(ask(&["counters"]).unwrap().contains("vm"));
     assert!(ask(&["info"]).unwrap().contains("max_vms"));
+    let top = ask(&["top", "--once", "--interval", "0.1"]).unwrap();
+    assert!(
+        top.contains("frames in/s") && top.contains("event loop"),
+        "{top}"
+    );
+    let top: Value =
+        serde_json::from_str(&ask(&["top", "--once", "--interval", "0.1", "--json"]).unwrap())
+            .unwrap();
+    assert_eq!(top["vms"][0]["vm"], 3);
+    let none = ask(&["trace", "20", "--time", "0.1"]).unwrap();
+    assert!(none.contains("no frame was seen"), "{none}");
+    assert!(ask(&["trace", "20", "--count", "0"]).is_err());
     assert!(ask(&["ping"]).unwrap().contains("version"));
     assert_eq!(ask(&["detach", "--vm", "3"]).unwrap(), "");
     assert!(ask(&["detach", "--vm", "3"]).is_err());
+}
+
+#[test]
+fn only_a_trace_takes_several_nodes() {
+    let nodes = ["--node", "/nowhere/a", "--node", "/nowhere/b"];
+    let text = error(&[&nodes[..], &["vms"]].concat());
+    assert!(text.contains("asks one node"), "{text}");
+    let text = error(&[&nodes[..], &["trace", "-2"]].concat());
+    assert!(text.contains("/nowhere/a"), "{text}");
+    let both = cli(&["--node", "/a,/b", "trace", "1"]).node;
+    assert_eq!(both, [PathBuf::from("/a"), PathBuf::from("/b")]);
+}
+
+#[test]
+fn manual_pages_are_written_for_every_command() {
+    let folder = tempfile::tempdir().unwrap();
+    run(
+        &cli(&["man", folder.path().to_str().unwrap()]),
+        &mut Vec::new(),
+    )
+    .unwrap();
+    for page in ["dvsctl.1", "dvsctl-top.1", "dvsctl-vm-boot.1"] {
+        assert!(folder.path().join(page).exists(), "{page}");
+    }
+}
+
+#[test]
+fn intervals_have_limits() {
+    let refused = |text| Cli::try_parse_from(["dvsctl", "top", "--interval", text]).is_err();
+    assert!(refused("0") && refused("nan") && refused("1e9") && refused("-1"));
+    assert!(!refused("0.5"));
 }

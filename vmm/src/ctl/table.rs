@@ -74,6 +74,36 @@ fn table(rows: &[Value]) -> String {
     )
 }
 
+/// A column: its head, and what a row has in it.
+pub(super) type Column = (&'static str, fn(&Value) -> String);
+
+/// A table with these columns.
+pub(super) fn of_columns(rows: &[&Value], columns: &[Column]) -> String {
+    if rows.is_empty() {
+        return "none\n".to_owned();
+    }
+    let head = columns.iter().map(|it| it.0.to_owned()).collect();
+    let cells = |row: &&Value| columns.iter().map(|it| it.1(row)).collect();
+    let lines: Vec<_> = std::iter::once(head)
+        .chain(rows.iter().map(cells))
+        .collect();
+    align(&lines)
+}
+
+/// A value as a cell.
+pub(super) fn text(value: Option<&Value>) -> String {
+    match value {
+        Some(Value::String(text)) => text.clone(),
+        Some(other) => other.to_string(),
+        None => "-".to_owned(),
+    }
+}
+
+/// A field of a row as a cell.
+pub(super) fn plain(row: &Value, field: &str) -> String {
+    text(row.get(field))
+}
+
 /// Rows of cells, the first one the head, with equal widths in each column.
 pub(super) fn align(rows: &[Vec<String>]) -> String {
     let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
