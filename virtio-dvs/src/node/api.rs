@@ -3,7 +3,8 @@
 use crate::device::remote::Stopped;
 use crate::metrics::{self, Metrics, MetricsListener};
 use crate::node::control::{Detach, Refused, TraceRequest};
-use crate::node::service::{Control, ErrorKind, NodeError};
+use crate::node::refusal::ErrorKind;
+use crate::node::service::{Control, NodeError};
 use crate::socket::Listener;
 use crate::vm::VmAttributes;
 use axum::body::Bytes;

@@ -7,20 +7,30 @@ use crate::node::service::{Control, NodeError};
 use std::time::Duration;
 
 impl Control {
-    /// The other nodes of the cluster that the directory knows.
+    /// The nodes of the cluster that the directory knows, this one first.
     pub fn nodes(&self) -> Result<Vec<NodeInfo>, NodeError> {
-        let nodes = |worker: &mut Worker| {
-            let known = worker.fabric().nodes().into_iter();
-            let info = |(node, address): (crate::directory::NodeId, String)| NodeInfo {
-                nodeid: node.0,
-                address,
-                // The directory forgets those whose leases have ended.
-                alive: true,
-                vms: None,
-            };
-            known.map(info).collect()
+        let Some(cluster) = &self.config.cluster else {
+            return Ok(Vec::new());
         };
-        Ok(self.remote.ask(move |worker, done| done(nodes(worker)))?)
+        let look = |worker: &mut Worker| {
+            let fabric = worker.fabric();
+            (fabric.switch().ports().count(), fabric.nodes())
+        };
+        let (vms, others) = self.remote.ask(move |worker, done| done(look(worker)))?;
+        let this = NodeInfo {
+            nodeid: self.config.nodeid,
+            address: cluster.address().to_string(),
+            alive: true,
+            vms: Some(vms),
+        };
+        let others = others.into_iter().map(|(node, address)| NodeInfo {
+            nodeid: node.0,
+            address,
+            // The directory forgets those whose leases have ended.
+            alive: true,
+            vms: None,
+        });
+        Ok(std::iter::once(this).chain(others).collect())
     }
 
     /// The links to other nodes.

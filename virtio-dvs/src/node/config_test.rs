@@ -1,4 +1,7 @@
 use super::*;
+use crate::directory::etcd::EtcdConfig;
+use crate::link::{LinkLimits, TlsFiles};
+use serde::de::DeserializeOwned;
 use std::collections::BTreeSet;
 use tempfile::TempDir;
 
@@ -10,9 +13,9 @@ fn load(name: &str, text: &str) -> Result<NodeConfig, ConfigError> {
     NodeConfig::load(&path)
 }
 
-/// The fields of the configuration, as a refusal names them.
-fn fields() -> BTreeSet<String> {
-    let error = serde_json::from_str::<NodeConfig>(r#"{"?": 0}"#).unwrap_err();
+/// The fields of a part of the configuration, as a refusal names them.
+fn fields<T: DeserializeOwned + std::fmt::Debug>() -> BTreeSet<String> {
+    let error = serde_json::from_str::<T>(r#"{"?": 0}"#).unwrap_err();
     let text = error.to_string();
     let quoted = text.split('`').skip(1).step_by(2);
     quoted
@@ -56,26 +59,53 @@ fn what_is_wrong_is_said_with_its_place() {
 #[test]
 fn the_shipped_file_names_every_setting_and_no_other() {
     let table: toml::Table = toml::from_str(&shipped()).unwrap();
-    assert_eq!(
-        table.into_iter().map(|it| it.0).collect::<BTreeSet<_>>(),
-        fields()
-    );
-    load("node.toml", &shipped()).unwrap().validate().unwrap();
+    let part = |path: &[&str]| -> BTreeSet<String> {
+        let walk = |at: toml::Value, name: &&str| at[*name].clone();
+        let at = path.iter().fold(toml::Value::Table(table.clone()), walk);
+        at.as_table().unwrap().keys().cloned().collect()
+    };
+    assert_eq!(part(&[]), fields::<NodeConfig>());
+    assert_eq!(part(&["cluster"]), fields::<ClusterConfig>());
+    assert_eq!(part(&["cluster", "etcd"]), fields::<EtcdConfig>());
+    assert_eq!(part(&["cluster", "tls"]), fields::<TlsFiles>());
+    assert_eq!(part(&["cluster", "limits"]), fields::<LinkLimits>());
+}
+
+#[test]
+fn the_shipped_file_is_right_as_it_is_and_in_a_cluster() {
+    let text = include_str!("../../../resources/systemd/dvs-node.toml");
+    load("node.toml", text).unwrap().validate().unwrap();
+    let mut config = load("node.toml", &shipped()).unwrap();
+    assert!(matches!(
+        config.validate(),
+        Err(ConfigError::StateFileInCluster)
+    ));
+    config.state_file = None;
+    config.validate().unwrap();
 }
 
 #[test]
 fn what_the_shipped_file_comments_out_is_the_default() {
-    let text = include_str!("../../../resources/systemd/dvs-node.toml");
-    let as_shipped = load("node.toml", text).unwrap();
-    let default = NodeConfig::default();
-    assert_eq!(as_shipped.max_vms, default.max_vms);
-    let full = load("node.toml", &shipped()).unwrap();
+    let mut config = load("node.toml", &shipped()).unwrap();
+    let cluster = config.cluster.take().unwrap();
+    let default = NodeConfig {
+        api_socket: config.api_socket.clone(),
+        run_dir: config.run_dir.clone(),
+        state_file: config.state_file.clone(),
+        metrics_listen: config.metrics_listen,
+        ..NodeConfig::default()
+    };
+    assert_eq!(config, default);
+    let etcd = &cluster.etcd;
+    let default = EtcdConfig::default();
     assert_eq!(
-        (full.max_vms, full.grace_ms, full.allow_unsealed_memory),
-        (
-            default.max_vms,
-            default.grace_ms,
-            default.allow_unsealed_memory
-        )
+        (&etcd.prefix, etcd.ttl_ms, etcd.timeout_ms),
+        (&default.prefix, default.ttl_ms, default.timeout_ms)
     );
+    let default = ClusterConfig {
+        address: cluster.address,
+        tls: cluster.tls.clone(),
+        ..ClusterConfig::new(cluster.listen, cluster.etcd.clone())
+    };
+    assert_eq!(cluster, default);
 }
