@@ -145,7 +145,8 @@ pub enum News {
     Lease(Lease),
 }
 
-/// What the directory is asked. Requests are carried out in the order in which they are given.
+/// What the directory is asked. What is asked for one VM is carried out in the order in which it is
+/// given; the last three are about none, and may be answered before what was asked earlier.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Request {
     /// A VM is new on this host. Answer: [`Answer::Joined`].

@@ -147,7 +147,7 @@ impl EtcdConfig {
         Duration::from_millis(self.ttl_ms)
     }
 
-    /// How long the start may take: a node that waits for another one to be gone waits for its lease.
+    /// How long the start may take, but for waiting until another node is gone.
     pub(super) const fn patience(&self) -> Duration {
         Duration::from_millis(self.timeout_ms)
     }

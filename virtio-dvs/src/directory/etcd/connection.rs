@@ -23,9 +23,11 @@ const FILE_MAX: u64 = 1 << 20;
 /// The first pause before a request is repeated, and the longest.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(10), Duration::from_secs(1));
 
-/// Codes of gRPC that no repetition cures: a wrong argument, no permission, no space, not enabled,
-/// unknown call, not authenticated.
-const HOPELESS_CODES: [i32; 6] = [3, 7, 8, 9, 12, 16];
+/// Codes of gRPC that no repetition cures: a wrong argument, no permission, not enabled, unknown
+/// call, not authenticated.
+const HOPELESS_CODES: [i32; 5] = [3, 7, 9, 12, 16];
+/// What etcd says when its quota is used up; its code stands for "too many requests" as well.
+const NO_SPACE: &str = "space exceeded";
 
 /// Why there is no answer.
 #[derive(Debug)]
@@ -91,7 +93,8 @@ impl Trouble {
     pub(super) fn is_hopeless(&self) -> bool {
         match self {
             Trouble::Etcd(Error::GRpcStatus(status)) => {
-                HOPELESS_CODES.contains(&i32::from(status.code()))
+                let code = i32::from(status.code());
+                HOPELESS_CODES.contains(&code) || status.message().contains(NO_SPACE)
             }
             Trouble::Etcd(Error::InvalidArgs(_) | Error::InvalidUri(_)) => true,
             _ => false,

@@ -16,8 +16,8 @@ use std::time::Duration;
 use tokio::sync::{Notify, Semaphore, watch};
 use tokio::time::Instant;
 
-/// Looks that are under way at once.
-const LOOKS_MAX: usize = 64;
+/// Looks, and changes, that are under way at once.
+const REQUESTS_MAX: usize = 64;
 
 /// How often it is said that etcd fails, at most.
 const COMPLAINT_INTERVAL: Duration = Duration::from_secs(10);
@@ -37,6 +37,7 @@ pub(super) struct Shared {
     tenure: watch::Sender<Option<i64>>,
     nodes: RefCell<Nodes>,
     looks: Semaphore,
+    changes: Semaphore,
     complained: Cell<Option<Instant>>,
 }
 
@@ -64,7 +65,8 @@ impl Shared {
             key_touched: Notify::new(),
             tenure: watch::Sender::new(None),
             nodes: RefCell::new(Nodes::new(me)),
-            looks: Semaphore::new(LOOKS_MAX),
+            looks: Semaphore::new(REQUESTS_MAX),
+            changes: Semaphore::new(REQUESTS_MAX),
             complained: Cell::new(None),
         }
     }
@@ -116,6 +118,8 @@ impl Shared {
         &self,
         change: impl AsyncFn(&mut Snapshot<'_>) -> Result<T, Fail>,
     ) -> Result<T, DirectoryError> {
+        // Nobody closes the semaphore.
+        let _permit = self.changes.acquire().await;
         let mut backoff = Backoff::new();
         loop {
             let tenure = self.own_tenure().await;
