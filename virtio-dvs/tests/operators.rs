@@ -4,18 +4,16 @@
 
 mod common;
 
-use common::{Host, Vmm};
+use common::Host;
+use common::follow::{call, follow, free_address, request};
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{TcpListener, TcpStream};
 use std::os::unix::net::UnixStream;
 use std::process::{Command, Stdio};
-use std::thread;
 use tempfile::TempDir;
-use virtio_dvs::frame::kind;
 use virtio_dvs::link::LinkState;
 use virtio_dvs::node::client::{Client, ClientError};
-use virtio_dvs::node::control::{LinkInfo, NodeInfo, Trace, TraceRequest};
-use virtio_dvs::spec::QUEUE_MSG_TX;
+use virtio_dvs::node::control::{LinkInfo, NodeInfo, TraceRequest};
 
 /// Head and body of the answer to a question.
 fn http(mut stream: impl Read + Write, question: &str) -> (String, String) {
@@ -25,11 +23,6 @@ fn http(mut stream: impl Read + Write, question: &str) -> (String, String) {
     stream.read_to_string(&mut answer).unwrap();
     let (head, body) = answer.split_once("\r\n\r\n").unwrap();
     (head.to_lowercase(), body.to_owned())
-}
-
-fn free_address() -> SocketAddr {
-    let socket = TcpListener::bind("127.0.0.1:0").unwrap();
-    socket.local_addr().unwrap()
 }
 
 #[test]
@@ -77,31 +70,6 @@ fn an_address_in_use_is_named() {
         .unwrap_err()
         .to_string();
     assert!(error.contains(&address.to_string()), "{error}");
-}
-
-fn request(endpoint: i32, count: usize) -> TraceRequest {
-    TraceRequest {
-        dcid: 0,
-        endpoint,
-        count,
-        timeout_ms: 20_000,
-    }
-}
-
-/// Begins a trace on another thread; gives its result when it ends.
-fn follow(client: Client, request: TraceRequest) -> thread::JoinHandle<Result<Trace, ClientError>> {
-    thread::spawn(move || client.trace(&request))
-}
-
-/// Sends a request with these numbers, from endpoint 10 to 20.
-fn call(a: &mut Vmm, b: &Vmm, generation: u32, op: u64) {
-    let mut frame = a.guest.frame_to(kind::REQ, b.guest.vm, b.guest.incarnation);
-    frame.src_ep = 10.into();
-    frame.src_gen = generation.into();
-    frame.dst_ep = 20.into();
-    frame.op = op.into();
-    a.guest.send(&frame, &[]).unwrap();
-    a.kick(QUEUE_MSG_TX);
 }
 
 #[test]

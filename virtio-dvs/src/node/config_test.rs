@@ -109,3 +109,11 @@ fn what_the_shipped_file_comments_out_is_the_default() {
     };
     assert_eq!(cluster, default);
 }
+
+#[test]
+fn the_configuration_of_the_quick_start_is_right() {
+    let text = include_str!("../../../docs/quick-start.md");
+    let toml = text.split("```toml\n").nth(1).unwrap();
+    let toml = toml.split("```").next().unwrap();
+    load("node.toml", toml).unwrap().validate().unwrap();
+}

@@ -7,6 +7,8 @@
     reason = "a helper of tests, of which each uses a part"
 )]
 
+pub mod follow;
+
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use std::os::fd::{AsRawFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
