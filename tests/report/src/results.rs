@@ -138,3 +138,7 @@ pub struct BenchReport {
     /// The comparisons.
     pub rows: Vec<Row>,
 }
+
+#[cfg(test)]
+#[path = "results_test.rs"]
+mod tests;
