@@ -196,11 +196,12 @@ impl Switch {
         Some(cluster.routes.entry(vm))
     }
 
-    /// A VM lives here now.
+    /// A VM is attached here: where it was before does not count any more.
     pub(super) fn forget_route(&mut self, vm: u32) {
-        let routes = self.cluster.as_mut().map(|it| &mut it.routes);
-        if routes.is_some_and(|it| it.remove(vm)) {
+        let route = self.cluster.as_mut().and_then(|it| it.routes.remove(vm));
+        if let Some(route) = route {
             self.actions.push_back(Action::Unwatch(Interest::Vm(vm)));
+            self.tell_heard(vm, route.comes_here());
         }
     }
 

@@ -468,3 +468,6 @@ fn an_endpoint_that_is_bound_elsewhere_ends_the_wait() {
     let interest = Interest::Endpoint(endpoint);
     assert_eq!(world.others, [Action::Unwatch(interest)]);
 }
+
+#[path = "cluster_lives_test.rs"]
+mod lives;

@@ -159,11 +159,12 @@ impl Port {
         }
     }
 
-    /// Whether that life of the VM is over for good.
+    /// Whether that life of the VM is over for good. Before a life has begun here nobody can know
+    /// it: whoever names one means an earlier one, which this node may never have heard of.
     pub(super) fn is_over(&self, incarnation: u32) -> bool {
         match self.life {
             Life::Alive(now) => incarnation < now,
-            Life::Over(last) | Life::Asked(last) => incarnation <= last,
+            Life::Over(_) | Life::Asked(_) => true,
         }
     }
 

@@ -221,6 +221,14 @@ impl Route {
         heard
     }
 
+    /// The VM is at this node now: its life elsewhere is over, and whoever waits may see for itself.
+    pub(super) fn comes_here(mut self) -> Heard {
+        let mut heard = self.lost();
+        heard.retry.extend(self.waiting.keys());
+        heard.claims = self.claims;
+        heard
+    }
+
     /// All that lived there is over.
     pub(super) fn lost(&mut self) -> Heard {
         let last = self.lives.current.map_or(0, |it| it.incarnation);
@@ -252,8 +260,8 @@ impl Routes {
         self.table.entry(vm).or_default()
     }
 
-    pub(super) fn remove(&mut self, vm: u32) -> bool {
-        self.table.remove(&vm).is_some()
+    pub(super) fn remove(&mut self, vm: u32) -> Option<Route> {
+        self.table.remove(&vm)
     }
 
     /// VMs that live at a node.

@@ -1,0 +1,26 @@
+//! What becomes of those who talk to a life that ends, moves, or was never here.
+
+use super::*;
+
+#[test]
+fn a_vm_that_comes_here_has_lost_its_life_elsewhere() {
+    let mut world = World::in_touch();
+    world.switch.attach(VmAttributes::new(9, 0)).unwrap();
+    world.settle();
+    let gone = (kind::GONE, vm_and_incarnation(9, 4));
+    assert_eq!(world.take_said(1), [gone]);
+    assert!(world.others.contains(&Action::Unwatch(Interest::Vm(9))));
+}
+
+#[test]
+fn whoever_looks_for_a_vm_that_comes_here_hears_what_became_of_it() {
+    let mut world = World::new();
+    world.switch.link_up(OTHER);
+    assert_eq!(world.send(1, 9, 4), Verdict::Drop(Drop::Looking));
+    world.switch.attach(VmAttributes::new(9, 0)).unwrap();
+    world.settle();
+    assert_eq!(world.take_said(1), [(kind::RETRY, 9)]);
+    // Before it has begun a life here, whichever life is meant is over.
+    assert_eq!(world.send(1, 9, 4), Verdict::Drop(Drop::DestinationOver));
+    assert_eq!(world.take_said(1), [(kind::GONE, vm_and_incarnation(9, 4))]);
+}
