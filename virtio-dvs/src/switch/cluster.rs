@@ -297,13 +297,14 @@ impl Switch {
 
     /// Sending to a VM works again: the ports that have sent to it do so again.
     fn retry_peers(&mut self, vm: u32) {
-        for id in self.ports().collect::<Vec<_>>() {
-            if self
-                .port(id)
-                .is_some_and(|it| it.running && it.peers.contains(&vm))
-            {
-                self.say_retry(id, vm);
-            }
+        let route = self.cluster.as_ref().and_then(|it| it.routes.get(vm));
+        let has_sent = |id: &PortId| {
+            let peers = self.port(*id).filter(|it| it.running).map(|it| &it.peers);
+            let sends = || route.is_some_and(|it| it.is_sent_to_by(*id));
+            peers.is_some_and(|it| it.contains(&vm) || sends())
+        };
+        for id in self.ports().filter(has_sent).collect::<Vec<_>>() {
+            self.say_retry(id, vm);
         }
     }
 

@@ -24,3 +24,15 @@ fn whoever_looks_for_a_vm_that_comes_here_hears_what_became_of_it() {
     assert_eq!(world.send(1, 9, 4), Verdict::Drop(Drop::DestinationOver));
     assert_eq!(world.take_said(1), [(kind::GONE, vm_and_incarnation(9, 4))]);
 }
+
+#[test]
+fn a_vm_that_only_acknowledges_is_told_too_that_sending_works_again() {
+    let mut world = World::in_touch();
+    let mut ack = world.frame((2, world.life(2)), (9, 4));
+    ack.kind = kind::ACK;
+    let verdict = world.switch.frame(world.port(2), &ack, Class::Message, 0);
+    assert!(matches!(verdict, Verdict::Forward(OTHER, _)));
+    assert!(world.switch.notice(OTHER, Notice::Retry { vm: 9 }));
+    world.settle();
+    assert_eq!(world.take_said(2), [(kind::RETRY, 9)]);
+}

@@ -29,6 +29,8 @@ pub(super) struct Route {
     /// The node of this placement says that the VM is not there.
     denied: Option<u32>,
     waiting: BTreeMap<PortId, Waiting>,
+    /// Ports that have sent to it, be it an acknowledgement only.
+    senders: BTreeSet<PortId>,
     /// Nodes whose frames from this VM were dropped, and for which VM here; 0: for several.
     claims: BTreeSet<(NodeId, u32)>,
 }
@@ -69,6 +71,11 @@ impl Route {
             .filter(|it| self.denied != Some(it.epoch))
     }
 
+    /// Whether this port has sent to it.
+    pub(super) fn is_sent_to_by(&self, id: PortId) -> bool {
+        self.senders.contains(&id)
+    }
+
     fn is_over(&self, incarnation: u32) -> bool {
         let current = self.lives.current.map(|it| it.incarnation);
         incarnation <= self.lives.last && current != Some(incarnation)
@@ -84,6 +91,7 @@ impl Route {
         if self.is_over(incarnation) {
             return Found::Over;
         }
+        self.senders.insert(from);
         let current = self
             .lives
             .current
@@ -275,6 +283,7 @@ impl Routes {
     pub(super) fn forget_port(&mut self, id: PortId) {
         for route in self.table.values_mut() {
             route.waiting.remove(&id);
+            route.senders.remove(&id);
         }
     }
 
