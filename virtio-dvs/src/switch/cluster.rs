@@ -42,6 +42,12 @@ impl Cluster {
         Err((!wanted).then_some(Action::Dial(node)))
     }
 
+    /// How many RETRYs are owed where links had no room.
+    pub(super) fn owed_len(&self) -> usize {
+        let owed = self.links.values().flat_map(|it| &it.owed);
+        owed.map(BTreeSet::len).sum()
+    }
+
     fn forget_port(&mut self, id: PortId) {
         self.routes.forget_port(id);
         for owed in self.links.values_mut().flat_map(|it| &mut it.owed) {

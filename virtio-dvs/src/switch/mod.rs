@@ -28,6 +28,7 @@ mod route;
 mod routes;
 mod standing;
 mod survey;
+mod usage;
 mod verdict;
 
 use crate::directory::{Answer, DirectoryError, Interest, NodeId, Request, RequestId, VmRecord};
@@ -43,6 +44,7 @@ use thiserror::Error;
 
 pub use port::EndpointView;
 pub use survey::Told;
+pub use usage::Usage;
 pub use verdict::{Drop, Verdict};
 
 /// A place where a VM is attached. Numbers of ports that were detached are used again.

@@ -189,6 +189,13 @@ impl Port {
         self.said_gone = None;
     }
 
+    /// How much is owed, to this VM and for it.
+    pub(super) fn owed_len(&self) -> usize {
+        let ports: usize = self.owed.iter().map(BTreeSet::len).sum();
+        let nodes: usize = self.owed_nodes.iter().map(BTreeSet::len).sum();
+        ports + nodes + self.owed_gone.len()
+    }
+
     pub(super) fn forget_port(&mut self, id: PortId) {
         for owed in &mut self.owed {
             owed.remove(&id);

@@ -272,6 +272,13 @@ impl Routes {
         self.table.remove(&vm)
     }
 
+    /// How many routes there are, and how many ports and nodes wait for one.
+    pub(super) fn usage(&self) -> (usize, usize, usize) {
+        let waiting = self.table.values().map(|it| it.waiting.len()).sum();
+        let claims = self.table.values().map(|it| it.claims.len()).sum();
+        (self.table.len(), waiting, claims)
+    }
+
     /// VMs that live at a node.
     pub(super) fn at(&self, node: NodeId) -> Vec<u32> {
         let there = |route: &Route| route.lives.current.is_some_and(|it| it.node == node);
