@@ -151,6 +151,7 @@ impl Switch {
             Op::Unbind => {
                 // From now on no frame may have it as its source.
                 port.bound.remove(&asked.number);
+                port.unbinding.push((asked.number, generation));
                 Request::Unbind {
                     endpoint,
                     owner,
@@ -184,8 +185,15 @@ impl Switch {
             return;
         };
         port.asked = port.asked.saturating_sub(1);
-        if asked.op == Op::Bind {
-            port.binding = port.binding.saturating_sub(1);
+        match asked.op {
+            Op::Bind => port.binding = port.binding.saturating_sub(1),
+            Op::Unbind => {
+                let meant = (asked.number, asked.generation);
+                if let Some(place) = port.unbinding.iter().position(|it| *it == meant) {
+                    port.unbinding.swap_remove(place);
+                }
+            }
+            _ => {}
         }
         let owed_busy = std::mem::take(&mut port.owed_busy);
         let (dcid, epoch) = (port.attributes.dcid, port.epoch);
@@ -337,7 +345,10 @@ fn settle(port: &mut Port, asked: &Asked, answer: Answer) -> Option<Outcome> {
                 nonce: asked.nonce,
                 privileges: known.unwrap_or_else(|| Privileges::of_number(&port.dc, number)),
             };
-            port.bound.insert(number, bound);
+            // One that was asked twice may have been given back since: it must not come back.
+            if !port.is_unbinding(number, generation) {
+                port.bound.insert(number, bound);
+            }
             Outcome::done(generation)
         }
         (_, Answer::Bound(Err(error))) => Outcome::failed(change_result(&error)),

@@ -140,3 +140,28 @@ fn unbind_in_any_generation() {
     assert_eq!(world.switch.endpoints(port).count(), 0);
     assert_eq!(world.control(2, &bind(6, 7))[0].result.get(), result::OK);
 }
+
+#[test]
+fn a_bind_that_was_asked_twice_does_not_outlive_its_unbind() {
+    let mut world = World::new();
+    let port = world.port(1);
+    let mut asked = Vec::new();
+    let mut ask = |world: &mut World, request: &ControlRequest| {
+        let status = world.switch.control(port, request);
+        assert_eq!(status, ControlStatus::Accepted);
+        while let Some(action) = world.switch.next_action() {
+            if let Action::Ask(id, _) = action {
+                asked.push(id);
+            }
+        }
+        asked.clone()
+    };
+    ask(&mut world, &bind(5, 1));
+    let asked_twice = ask(&mut world, &bind(5, 1));
+    world.switch.answer(asked_twice[0], Answer::Bound(Ok(7)));
+    ask(&mut world, &unbind(5, 7, 2));
+    world.switch.answer(asked_twice[1], Answer::Bound(Ok(7)));
+    assert_eq!(world.switch.endpoints(port).count(), 0);
+    // Whoever binds it next is asked for, not refused.
+    assert_eq!(ask(&mut world, &bind(5, 3)).len(), 4);
+}

@@ -66,6 +66,8 @@ pub(super) struct Port {
     /// Binds and other requests that the directory has not answered.
     pub(super) binding: usize,
     pub(super) asked: usize,
+    /// Endpoints, and their generations, that the directory was asked to free.
+    pub(super) unbinding: Vec<(i32, u32)>,
     /// AWAIT requests whose endpoints are not bound.
     pub(super) awaiting: Awaiting,
     /// A request was turned away for too many of them.
@@ -108,6 +110,7 @@ impl Port {
             bound: BTreeMap::new(),
             binding: 0,
             asked: 0,
+            unbinding: Vec::new(),
             awaiting: Awaiting::default(),
             owed_busy: false,
             peers: BTreeSet::new(),
@@ -174,6 +177,7 @@ impl Port {
         self.bound.clear();
         self.binding = 0;
         self.asked = 0;
+        self.unbinding.clear();
         self.awaiting = Awaiting::default();
         self.owed_busy = false;
         self.peers.clear();
@@ -229,6 +233,12 @@ impl Port {
     pub(super) fn bound(&self, number: i32, generation: u32) -> Option<&Bound> {
         let bound = self.bound.get(&number);
         bound.filter(|bound| bound.generation == generation)
+    }
+
+    /// Whether the directory was asked to free it after whatever it answers now.
+    pub(super) fn is_unbinding(&self, number: i32, generation: u32) -> bool {
+        let meant = |it: &(i32, u32)| it.0 == number && [0, generation].contains(&it.1);
+        self.unbinding.iter().any(meant)
     }
 
     pub(super) fn may_talk_to(&self, vm: u32) -> bool {
