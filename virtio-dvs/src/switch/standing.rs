@@ -114,7 +114,10 @@ impl Switch {
         let standing = &mut cluster.standing;
         let good = match standing.lease {
             Some(Lease::Held | Lease::Unanswered) => true,
-            Some(Lease::Doubtful) => standing.members.iter().all(in_doubt_too),
+            // Whoever has not heard of any other yet cannot know that all are in doubt.
+            Some(Lease::Doubtful) => {
+                !standing.members.is_empty() && standing.members.iter().all(in_doubt_too)
+            }
             Some(Lease::Lapsed) | None => false,
         };
         let before = std::mem::replace(&mut standing.good, good);

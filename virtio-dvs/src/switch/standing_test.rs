@@ -112,3 +112,13 @@ fn after_its_end_a_lease_must_be_held_anew() {
     switch.news(News::Lease(Lease::Held));
     assert!(is_good(&switch));
 }
+
+#[test]
+fn who_knows_of_no_other_cannot_know_that_all_are_in_doubt() {
+    let mut switch = Switch::new(8).with_nodeid(1).with_cluster();
+    switch.news(News::Lease(Lease::Held));
+    switch.news(News::Lease(Lease::Unanswered));
+    assert!(is_good(&switch));
+    switch.news(News::Lease(Lease::Doubtful));
+    assert!(!is_good(&switch));
+}
