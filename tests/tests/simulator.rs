@@ -1,13 +1,16 @@
-//! Random histories of a whole host, each judged by the same rules.
+//! Random histories of whole hosts and of clusters, each judged by the same rules.
 //!
-//! `DVS_HISTORIES=n` plays n of them, `DVS_SEED=n` one with its trace.
+//! `DVS_HISTORIES=n` plays n of each, `DVS_SEED=n` one with its trace.
 
 use std::io::Write;
+use std::ops::RangeInclusive;
 
-use dvs_tests::sim::{Counts, Plan, play, play_traced, shrink};
+use dvs_tests::sim::{Many, Plan, play_traced, shrink};
 
 /// Played unless something else is asked for: less than a minute in a debug build.
 const HISTORIES: u64 = 10_000;
+/// The same for clusters.
+const CLUSTERS: u64 = 20_000;
 
 fn variable(name: &str) -> Option<u64> {
     let value = std::env::var(name).ok()?;
@@ -43,28 +46,49 @@ fn fail(plan: &Plan, violations: &[String]) -> ! {
     );
 }
 
-#[test]
-fn every_history_is_right() {
+/// Plays histories on all processors, which have nothing in common; the first wrong one is told.
+fn play_all(seeds: RangeInclusive<u64>, plan: impl Fn(u64) -> Plan + Sync) {
     let seeds = match variable("DVS_SEED") {
         Some(seed) => seed..=seed,
-        None => 1..=variable("DVS_HISTORIES").unwrap_or(HISTORIES),
+        None => seeds,
     };
-    let mut count = Counts::default();
-    for seed in seeds.clone() {
-        announce(seed);
-        let plan = Plan::new(seed);
-        let history = play(&plan);
-        if !history.violations.is_empty() {
-            fail(&plan, &history.violations);
+    let many = Many::default();
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    std::thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(|| {
+                many.play(&seeds, |seed| {
+                    announce(seed);
+                    plan(seed)
+                })
+            });
         }
-        count.merge(&history.count);
+    });
+    let (count, wrong) = many.result();
+    if let Some((plan, violations)) = wrong {
+        fail(&plan, &violations);
     }
     println!("{} histories: {count:#?}", seeds.count());
 }
 
 #[test]
+fn every_history_of_a_host_is_right() {
+    play_all(
+        1..=variable("DVS_HISTORIES").unwrap_or(HISTORIES),
+        Plan::new,
+    );
+}
+
+#[test]
+fn every_history_of_a_cluster_is_right() {
+    let histories = variable("DVS_HISTORIES").unwrap_or(CLUSTERS);
+    play_all(1..=histories, |seed| Plan::cluster(seed, None));
+}
+
+#[test]
 fn a_seed_is_one_history() {
-    let plan = Plan::new(7);
-    let (one, other) = (play_traced(&plan), play_traced(&plan));
-    assert_eq!(one.trace, other.trace);
+    for plan in [Plan::new(7), Plan::cluster(7, None)] {
+        let (one, other) = (play_traced(&plan), play_traced(&plan));
+        assert_eq!(one.trace, other.trace);
+    }
 }

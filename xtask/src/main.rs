@@ -13,6 +13,7 @@ mod packages;
 mod programs;
 mod runner;
 mod shell;
+mod simulate;
 mod stamp;
 mod test;
 mod view;
@@ -69,6 +70,21 @@ enum Task {
         /// Only these tests of tier 2
         names: Vec<String>,
     },
+    /// Play random histories of clusters, as fast as this machine can
+    Simulate {
+        /// So many histories
+        #[arg(long, default_value_t = 100_000, value_parser = clap::value_parser!(u64).range(1..))]
+        seeds: u64,
+        /// The seed of the first one
+        #[arg(long, default_value_t = 1)]
+        first: u64,
+        /// Nodes of each cluster, 2 to 12; 1: a host without a cluster; left out: the seed decides
+        #[arg(long, value_parser = clap::value_parser!(u32).range(1..=12))]
+        nodes: Option<u32>,
+        /// Put each bug of tests/bugs into a copy of the tree, and see how many histories find it
+        #[arg(long)]
+        bugs: bool,
+    },
     /// Boot the emulated machine and run a command in it, or a shell
     ///
     /// The machine has our programs in /opt/dvs/bin (on the path) and the guest image as
@@ -115,6 +131,20 @@ fn perform(arguments: Arguments) -> Result<ExitCode> {
         Task::Test { tiers, names } => {
             test::run(&workspace, &interrupt, &test::Request { tiers, names })
         }
+        Task::Simulate {
+            seeds,
+            first,
+            nodes,
+            bugs,
+        } => simulate::simulate(
+            &workspace,
+            &simulate::Request {
+                seeds,
+                first,
+                nodes,
+                bugs,
+            },
+        ),
         Task::Machine {
             files,
             qemu,

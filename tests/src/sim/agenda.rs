@@ -3,6 +3,11 @@
 use std::cmp::Ordering;
 use std::collections::BinaryHeap;
 
+use virtio_dvs::directory::Lease;
+use virtio_dvs::frame::Class;
+
+use super::directory::Stream;
+
 /// Microseconds and milliseconds in nanoseconds, the unit of all times here.
 pub(super) const US: u64 = 1_000;
 pub(super) const MS: u64 = 1_000_000;
@@ -41,6 +46,60 @@ pub(super) enum Event {
     Leave { program: usize, turn: u64, why: i32 },
     /// The grace after that is over.
     GraceOver { program: usize, turn: u64 },
+    /// Whoever runs the cluster attaches a VM to its host.
+    Attach { vm: u32 },
+    /// And detaches one from the host where it was.
+    Detach { vm: u32, from: usize },
+    /// The next request of a node reaches the directory of the cluster.
+    Asked { host: usize, run: u64 },
+    /// The next answer, or the next news of a watch, reaches the node.
+    Told {
+        host: usize,
+        run: u64,
+        stream: Stream,
+    },
+    /// A node has not renewed its lease for some time, or for too long.
+    Doubt {
+        host: usize,
+        number: u64,
+        lease: Lease,
+    },
+    /// The lease of a node runs out.
+    Lapse { host: usize, number: u64 },
+    /// A host reaches the directory again.
+    HealDirectory { host: usize },
+    /// The directory is there again.
+    DirectoryUp,
+    /// Two nodes have tried to make a session.
+    Dialed { one: usize, other: usize },
+    /// A side has its session.
+    LinkUp {
+        host: usize,
+        peer: usize,
+        session: u64,
+    },
+    /// A side notices that it is over.
+    LinkDown {
+        host: usize,
+        peer: usize,
+        session: u64,
+    },
+    /// The link between two hosts is whole again.
+    HealLink { one: usize, other: usize },
+    /// Something comes over a link.
+    Arrive {
+        from: usize,
+        to: usize,
+        class: Class,
+        session: u64,
+    },
+    /// A link has room again.
+    LinkRoom {
+        host: usize,
+        peer: usize,
+        class: Class,
+        session: u64,
+    },
     /// A fault of the plan.
     Fault(usize),
     /// Nobody begins anything new.

@@ -91,7 +91,7 @@ impl World {
             Act::Bind | Act::Receive { .. } | Act::Notify { .. } => return (0, Vec::new()),
         };
         let from = self.place(program);
-        let serial = self.ledger.send(way, from, to.nr, re);
+        let serial = self.ledger.send(way, from, (from.number.0, to.nr), re);
         (serial, content(serial, re))
     }
 
@@ -102,11 +102,11 @@ impl World {
         self.count.calls += 1;
         if let Act::Notify { to } = wanted.act {
             let from = self.place(program);
-            self.ledger.notifies(from, to.nr);
+            self.ledger.notifies(from, (from.number.0, to.nr));
         }
         let process = &mut self.processes[program];
         process.turn += 1;
-        let (own, turn) = (process.number, process.turn);
+        let (own, turn) = (process.number.1, process.turn);
         process.state = State::Calling(Doing {
             id: None,
             wanted,
@@ -221,7 +221,7 @@ impl World {
                 core.cancel(id, EINTR, now);
                 core.abandon(id, now);
             }
-            core.unbind(number, now);
+            core.unbind(number.1, now);
         }
         self.after(old);
         let process = &mut self.processes[program];
@@ -339,7 +339,10 @@ impl World {
                 self.count.answered += 1;
                 self.got(program, doing.serial, outcome);
             }
-            Act::Notify { to } => self.ledger.notified(place, to.nr, doing.started),
+            Act::Notify { to } => {
+                let to = (place.number.0, to.nr);
+                self.ledger.notified(place, to, doing.started);
+            }
             Act::Bind | Act::Send { .. } | Act::Reply { .. } => {}
         }
     }

@@ -1,7 +1,9 @@
 //! The path of a frame: out of a transmit ring, by the switch, into a receive ring, and what is
 //! owed where there is no room. The order is that of the device adapter.
 
+use virtio_dvs::directory::NodeId;
 use virtio_dvs::frame::{Class, ControlRequest, ControlStatus, Frame, kind};
+use virtio_dvs::switch::peer::Stamp;
 use virtio_dvs::switch::{Drop, PortId, Verdict};
 use zerocopy::{FromBytes, IntoBytes};
 
@@ -99,28 +101,75 @@ impl World {
         });
         match verdict {
             Verdict::Deliver(to) => {
-                if !self.put(host, to, frame) {
-                    self.count.full += 1;
+                if !self.deliver(host, to, frame) {
                     self.hosts[host].switch.no_room(from, to, Class::Message);
                     self.want_room(host, to);
                 }
             }
-            Verdict::Forward(node, _) => {
-                self.ledger.wrong(format!("a frame for {node}"));
-            }
+            Verdict::Forward(node, stamp) => self.forward(host, from, node, stamp, frame),
             Verdict::Tell => {
                 // Who asked may have asked anew since, or be another node.
                 let told = self.hosts[host].switch.told(from, &header, payload);
+                self.count.tells += 1;
                 self.count.dropped += u64::from(told.is_err());
             }
-            Verdict::Drop(Drop::DestinationOver | Drop::DestinationNew | Drop::NotRunning) => {
-                self.count.dropped += 1;
+            Verdict::Drop(reason) => self.dropped(&header, reason),
+        }
+    }
+
+    /// A frame came over a link.
+    pub(super) fn arrived(&mut self, from: NodeId, to: usize, stamp: Stamp, frame: &[u8]) {
+        self.count.arrived += 1;
+        let Ok((header, payload)) = Frame::read_from_prefix(frame) else {
+            return;
+        };
+        let (switch, class) = (&mut self.hosts[to].switch, Class::Message);
+        let verdict = switch.remote_frame(from, stamp, &header, class, payload.len());
+        self.trace(|| {
+            let vm = header.src_vm.get();
+            format!("{from}: {vm} → {:?}: {verdict:?}", Brief(&header))
+        });
+        match verdict {
+            Verdict::Deliver(port) => {
+                self.judge_leases(from, to, &header);
+                if !self.deliver(to, port, frame) {
+                    self.hosts[to].switch.remote_no_room(from, port, class);
+                    self.want_room(to, port);
+                }
             }
-            Verdict::Drop(reason) => {
-                let brief = Brief(&header);
-                self.ledger
-                    .wrong(format!("the switch drops {brief:?}: {reason:?}"));
+            Verdict::Drop(reason) => self.dropped(&header, reason),
+            Verdict::Forward(..) | Verdict::Tell => {
+                self.ledger.wrong(format!("from a link: {verdict:?}"));
             }
+        }
+    }
+
+    fn deliver(&mut self, host: usize, to: PortId, frame: &[u8]) -> bool {
+        let done = self.put(host, to, frame);
+        let count = match done {
+            true => &mut self.count.delivered,
+            false => &mut self.count.full,
+        };
+        *count += 1;
+        done
+    }
+
+    /// No honest frame is dropped without a reason.
+    fn dropped(&mut self, header: &Frame, reason: Drop) {
+        *self.count.drops.entry(reason.name()).or_default() += 1;
+        self.count.dropped += 1;
+        let source = (header.src_vm.get(), header.src_inc.get());
+        let fine = match reason {
+            Drop::DestinationOver | Drop::DestinationNew | Drop::NotRunning => true,
+            Drop::Looking | Drop::LinkDown | Drop::NoLease | Drop::NotHere => self.is_cluster(),
+            // It does not know it yet.
+            Drop::SourceOver | Drop::Contradicts => self.ledger.is_life_over(source),
+            _ => false,
+        };
+        if !fine {
+            let brief = Brief(header);
+            self.ledger
+                .wrong(format!("the switch drops {brief:?}: {reason:?}"));
         }
     }
 
@@ -128,7 +177,7 @@ impl World {
         let vm = self.vm_of(host, to);
         let size = self.plan.settings.receive_ring;
         let guest = self.guest_mut(vm);
-        let done = guest.running && guest.put(frame, size);
+        let done = guest.running && guest.host == host && guest.put(frame, size);
         if done {
             self.interrupt_later(vm);
         }
@@ -140,6 +189,9 @@ impl World {
         let vm = self.vm_of(host, port);
         let size = self.plan.settings.receive_ring;
         let guest = self.guest_mut(vm);
+        if guest.host != host {
+            return; // It was here before.
+        }
         guest.wants_room_kick = guest.running && guest.received.len() >= size;
         if guest.running && !guest.wants_room_kick {
             self.room_kick_later(vm);

@@ -22,6 +22,8 @@ pub(super) struct Guest {
     pub(super) vm: u32,
     pub(super) host: usize,
     pub(super) power: Power,
+    /// It has no port yet on the host where it belongs.
+    pub(super) attaching: bool,
     /// Counts VMMs, so that events of an earlier one are known.
     pub(super) boot: u64,
     /// Counts cores.
@@ -56,6 +58,7 @@ impl Guest {
             vm,
             host,
             power: Power::Off,
+            attaching: true,
             boot: 0,
             life: 0,
             incarnation: 0,

@@ -3,12 +3,14 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use virtio_dvs::directory::{Answer, Directory, RequestId, local::Local};
+use virtio_dvs::directory::{
+    Answer, Directory, DirectoryError, NodeId, RequestId, VmRecord, local::Local,
+};
 use virtio_dvs::switch::{Action, PortId, Switch};
-use virtio_dvs::vm::VmAttributes;
 
 use super::agenda::{Event, MS};
 use super::guest::Power;
+use super::network::host_of;
 use super::world::World;
 
 /// VMs that a node serves.
@@ -35,26 +37,41 @@ pub(super) struct HalfDone {
 #[derive(Debug)]
 pub(super) struct Host {
     pub(super) up: bool,
+    /// It starts as soon as it reaches the directory.
+    pub(super) starting: bool,
+    pub(super) node: NodeId,
     /// Counts starts of the node.
     pub(super) run: u64,
     pub(super) switch: Switch,
-    pub(super) directory: Local,
+    /// Of a host without a cluster.
+    directory: Local,
     answers: VecDeque<(RequestId, Answer)>,
     ports: BTreeMap<PortId, Port>,
     pub(super) half_done: Option<HalfDone>,
 }
 
 impl Host {
-    pub(super) fn new() -> Host {
+    /// Node 0 is without a cluster.
+    pub(super) fn new(node: NodeId) -> Host {
         Host {
             up: true,
+            starting: false,
+            node,
             run: 0,
-            switch: Switch::new(PORTS_MAX),
+            switch: switch(node),
             directory: Local::in_memory(),
             answers: VecDeque::new(),
             ports: BTreeMap::new(),
             half_done: None,
         }
+    }
+}
+
+fn switch(node: NodeId) -> Switch {
+    let switch = Switch::new(PORTS_MAX);
+    match node {
+        NodeId(0) => switch,
+        NodeId(number) => switch.with_nodeid(number).with_cluster(),
     }
 }
 
@@ -70,14 +87,18 @@ impl World {
         attributes.map_or(0, |it| it.vm)
     }
 
-    pub(super) fn attach(&mut self, host: usize, vm: u32) {
-        if let Err(error) = self.hosts[host].switch.attach(VmAttributes::new(vm, 0)) {
-            self.ledger.wrong(format!("VM {vm}: {error}"));
+    /// The machine has its port.
+    pub(super) fn attached(&mut self, host: usize, vm: u32, port: PortId) {
+        self.hosts[host].ports.entry(port).or_default();
+        if self.guest(vm).host != host {
+            return; // It is to be elsewhere by now.
         }
-        self.settle(host);
-        // Whoever attaches VMs waits for that; histories begin afterwards.
-        let run = self.hosts[host].run;
-        self.directory_answers(host, run);
+        self.guest_mut(vm).attaching = false;
+        self.agenda.add(self.now, Event::SwitchOn { vm });
+    }
+
+    pub(super) fn port_lost(&mut self, host: usize, port: PortId) {
+        self.hosts[host].ports.remove(&port);
     }
 
     /// Carries out what the switch asks until it asks nothing more.
@@ -86,6 +107,7 @@ impl World {
             while let Some(action) = self.hosts[host].switch.next_action() {
                 self.act(host, action);
             }
+            self.judge_memory(host);
             let Some((id, answer)) = self.hosts[host].directory.next_answer() else {
                 return;
             };
@@ -103,19 +125,20 @@ impl World {
 
     fn act(&mut self, host: usize, action: Action) {
         match action {
+            Action::Ask(id, request) if self.is_cluster() => self.ask(host, id, request),
             Action::Ask(id, request) => self.hosts[host].directory.submit(id, request),
             Action::Say(to, frame) => self.say(host, to, &frame),
-            Action::Attached(vm, port) => {
-                self.hosts[host].ports.insert(port, Port::default());
-                self.agenda.add(self.now, Event::SwitchOn { vm });
+            Action::Attached(vm, port) => self.attached(host, vm, port),
+            Action::NotAttached(vm, DirectoryError::Elsewhere { node, .. }) => {
+                self.attach_again(vm, host_of(node));
             }
             Action::Begun(port) => self.begun(host, port),
             Action::NotAttached(vm, error) => self.ledger.wrong(format!("VM {vm}: {error}")),
             Action::NotBegun(port, error) => self.ledger.wrong(format!("{port:?}: {error}")),
-            Action::Unwatch(_) => {}
-            Action::Notify(..) | Action::Dial(_) | Action::HangUp(_) => {
-                self.ledger.wrong(format!("{action:?} on a single host"));
-            }
+            Action::Unwatch(interest) => self.unwatch(host, interest),
+            Action::Notify(node, notice) => self.notify(host, node, notice),
+            Action::Dial(node) => self.dial(host, node),
+            Action::HangUp(node) => self.hang_up_link(host, node),
         }
     }
 
@@ -146,10 +169,13 @@ impl World {
     /// resets the device, and then drives it.
     fn begun(&mut self, host: usize, port: PortId) {
         let vm = self.vm_of(host, port);
+        self.judge_owners(host, vm);
         let config = self.hosts[host].switch.config(port);
+        let connected = self.hosts[host].ports.get(&port);
+        let connected = connected.is_some_and(|it| it.connected);
         let guest = self.guest_mut(vm);
-        if guest.power == Power::Off {
-            return; // The VMM that asked for it is gone; the node will see that.
+        if guest.power == Power::Off || guest.host != host || !connected {
+            return; // The VMM that asked for it is gone, or comes later.
         }
         let boot = guest.boot;
         if guest.core.is_none() && !guest.reset_done {
@@ -158,11 +184,15 @@ impl World {
             return self.agenda.add(self.now + delay, event);
         }
         let fresh = guest.core.is_none();
+        if guest.running {
+            return; // It is told of its new life.
+        }
         if fresh && !config.is_some_and(|it| self.load_driver(vm, &it)) {
             return self.ledger.wrong(format!("VM {vm} gets no core"));
         }
         let incarnation = self.hosts[host].switch.incarnation(port);
-        if incarnation != Some(self.guest(vm).incarnation) {
+        // In a cluster it may have been given up, which it will be told.
+        if incarnation != Some(self.guest(vm).incarnation) && self.count.lapses == 0 {
             self.ledger
                 .wrong(format!("VM {vm} goes on in {incarnation:?}"));
         }
@@ -209,7 +239,10 @@ impl World {
 
     /// The node process is killed, in the middle of a ring.
     pub(super) fn node_crash(&mut self, host: usize, midway: u32) {
-        if let Some((_, port)) = self.port_of(midway).filter(|_| self.guest(midway).running)
+        let dies_midway = |it: &World| it.guests.iter().any(|it| it.vm == midway && it.running);
+        if dies_midway(self)
+            && let Some((at, port)) = self.port_of(midway)
+            && at == host
             && let Some(frame) = self.take_frame(midway)
         {
             self.carry(host, port, &frame);
@@ -229,18 +262,32 @@ impl World {
         let state = &mut self.hosts[host];
         state.up = false;
         state.run += 1;
-        state.switch = Switch::new(PORTS_MAX);
+        state.switch = switch(state.node);
         state.answers.clear();
         state.ports.clear();
+        self.desk(host).forget();
+        self.touch(host);
+    }
+
+    /// What the directory knows of the VMs of a host.
+    fn records(&mut self, host: usize) -> Vec<VmRecord> {
+        if !self.is_cluster() {
+            return self.hosts[host].directory.records();
+        }
+        let rebooted = std::mem::take(&mut self.desk(host).rebooted);
+        let node = self.hosts[host].node;
+        self.directory.truth.records(node, rebooted)
     }
 
     /// The node starts, with what the directory knows.
     pub(super) fn node_start(&mut self, host: usize) {
-        let state = &mut self.hosts[host];
-        if std::mem::replace(&mut state.up, true) {
+        if self.hosts[host].up || self.waits_for_directory(host) {
             return;
         }
-        for record in state.directory.records() {
+        let records = self.records(host);
+        let state = &mut self.hosts[host];
+        state.up = true;
+        for record in records {
             let adopted = record.driving;
             match state.switch.restore(record) {
                 Ok(port) => {
@@ -250,6 +297,8 @@ impl World {
                 Err(error) => self.ledger.wrong(format!("after a restart: {error}")),
             }
         }
+        self.touch(host);
+        self.links_again(host);
         let run = self.hosts[host].run;
         self.settle(host);
         let event = Event::Adoption { host, run };
@@ -257,7 +306,9 @@ impl World {
         for index in 0..self.guests.len() {
             let guest = &self.guests[index];
             let (vm, boot) = (guest.vm, guest.boot);
-            if guest.host == host && guest.power == Power::On {
+            if guest.host == host && guest.attaching {
+                self.agenda.add(self.now, Event::Attach { vm });
+            } else if guest.host == host && guest.power == Power::On {
                 let at = self.now + self.dice.delay(self.plan.settings.signal_ns);
                 self.agenda.add(at, Event::Connect { vm, boot });
             }

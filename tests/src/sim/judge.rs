@@ -13,39 +13,40 @@ use super::world::World;
 
 /// A core gives a peer up at a deadline when it has been silent for so long.
 const OUT_OF_REACH: u64 = 100 * MS;
-/// A node that was away for longer may have let a backstop fire.
+/// What was out of reach for longer may have let a backstop fire.
 const BACKSTOP: u64 = 900 * MS;
 
 impl World {
     /// Whether a result is what happened.
     pub(super) fn explained(&self, program: usize, doing: &Doing, result: i32) -> bool {
         let process = &self.processes[program];
-        let act = doing.wanted.act;
+        let (act, dcid) = (doing.wanted.act, process.number.0);
         match result {
             0 => true,
             EAGAIN => doing.wanted.nowait,
             ETIMEDOUT | EINTR => doing.left == result || process.exiting,
             ENOTBIND | ENOTCONN => process.exiting,
             ESLOTUSED => act == Act::Bind && process.moved,
-            EDSTDIED => self.has_target_died(doing, false),
-            ESRCDIED => self.has_target_died(doing, true),
+            EDSTDIED => self.has_target_died(dcid, doing, false),
+            ESRCDIED => self.has_target_died(dcid, doing, true),
             EENDPOINT => target(act).is_some_and(|to| {
-                to.gen_ != 0 && !self.ledger.is_newest(to.nr, to.gen_)
-                    || self.has_target_died(doing, false)
+                to.gen_ != 0 && !self.ledger.is_newest((dcid, to.nr), to.gen_)
+                    || self.has_target_died(dcid, doing, false)
             }),
             EPROCSTS => self.does_nobody_wait(program, doing),
             _ => false,
         }
     }
 
-    fn has_target_died(&self, doing: &Doing, source: bool) -> bool {
+    fn has_target_died(&self, dcid: u32, doing: &Doing, source: bool) -> bool {
         let number = match doing.wanted.act {
             Act::Receive { from } if source && from != ANY => from,
             Act::Sendrec { to } => to.nr,
             Act::Send { to, .. } | Act::Notify { to } | Act::Reply { to, .. } if !source => to.nr,
             _ => return false,
         };
-        self.ledger.was_unbound(number, doing.started, self.now)
+        self.ledger
+            .was_unbound((dcid, number), doing.started, self.now)
     }
 
     /// A reply comes too late: its request is over, or its sender leaves, or a send has answered it.
@@ -60,13 +61,11 @@ impl World {
         };
         let leaves = self.processes.iter().any(|it| of_request(&it.state));
         let own = self.place(program);
+        let to = (own.number.0, to.nr);
         let answered = self.ledger.messages.iter().any(|it| {
-            it.way == Way::Send
-                && it.from == own
-                && it.to == to.nr
-                && matches!(it.ended, Some((_, 0)))
+            it.way == Way::Send && it.from == own && it.to == to && matches!(it.ended, Some((_, 0)))
         });
-        over || leaves || answered || self.ledger.was_unbound(to.nr, doing.started, self.now)
+        over || leaves || answered || self.ledger.was_unbound(to, doing.started, self.now)
     }
 
     /// The history is over.
@@ -80,13 +79,15 @@ impl World {
             }
         }
         self.judge_notes();
+        self.judge_counts();
+        self.judge_quiet();
         for vm in 1..=self.plan.settings.vms {
             self.judge_core(vm);
             self.judge_switch(vm);
             self.count_core(vm);
         }
         let fired = self.count.backstops;
-        let excused = self.count.lost_retries > 0 || self.node_down_max > BACKSTOP;
+        let excused = self.count.lost_retries > 0 || self.outage_max > BACKSTOP;
         if fired > 0 && !excused {
             self.ledger.wrong(format!(
                 "the backstop fired {fired} times, and no signal was lost"
@@ -124,6 +125,9 @@ impl World {
         }
         let (at, by) = received?;
         let died = matches!(result, EDSTDIED | ESRCDIED);
+        if died && self.ledger.is_over(by) {
+            return None; // A life that is over for all others may not know it yet.
+        }
         let asked = message.way == Way::Sendrec;
         let took = match result {
             // It was taken and not answered, or the news of it was lost with the machine.
@@ -175,7 +179,7 @@ impl World {
             let lives = sure(from) && sure(to) && self.ledger.is_newest(from, generation);
             if lives && notes.last_received < notes.last_sent {
                 lost.push(format!(
-                    "a notification from {from} to {to} is lost: {notes:?}"
+                    "a notification from {from:?} to {to:?} is lost: {notes:?}"
                 ));
             }
         }
@@ -219,7 +223,7 @@ impl World {
         let there = switch.endpoints(port).map(|it| (it.number, it.generation));
         let there: BTreeSet<(i32, u32)> = there.collect();
         let here = self.processes.iter().filter(|it| it.vm == vm);
-        let here: BTreeSet<(i32, u32)> = here.map(|it| (it.number, it.generation)).collect();
+        let here: BTreeSet<(i32, u32)> = here.map(|it| (it.number.1, it.generation)).collect();
         let incarnation = switch.incarnation(port);
         if there != here || incarnation != Some(guest.incarnation) {
             self.ledger.wrong(format!(

@@ -7,14 +7,24 @@ use dvs_core::{Kind, MAX_MESSAGE, Outcome};
 /// Names a message; 0 is none.
 pub(super) type Serial = u64;
 
+/// An endpoint's DC and its number there.
+pub(super) type Number = (u32, i32);
+
 /// An endpoint in one life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Place {
-    pub(super) number: i32,
+    pub(super) number: Number,
     pub(super) generation: u32,
     pub(super) vm: u32,
     /// Of the VM, its incarnation.
     pub(super) incarnation: u32,
+}
+
+impl Place {
+    /// Who sent what came here.
+    fn peer(&self, outcome: &Outcome) -> Number {
+        (self.number.0, outcome.from.nr)
+    }
 }
 
 /// How a message was sent.
@@ -30,7 +40,7 @@ pub(super) enum Way {
 pub(super) struct Message {
     pub(super) way: Way,
     pub(super) from: Place,
-    pub(super) to: i32,
+    pub(super) to: Number,
     /// The request that it answers.
     pub(super) re: Serial,
     /// When its call ended, and how.
@@ -66,11 +76,13 @@ pub(super) struct Ledger {
     lag: u64,
     pub(super) messages: Vec<Message>,
     /// By source number and generation, and destination number.
-    pub(super) notes: BTreeMap<(i32, u32, i32), Notes>,
-    last: BTreeMap<(i32, u32, i32, u32), Serial>,
-    unbound: BTreeMap<i32, Vec<Span>>,
-    generations: BTreeMap<i32, u32>,
+    pub(super) notes: BTreeMap<(Number, u32, Number), Notes>,
+    last: BTreeMap<(Number, u32, Number, u32), Serial>,
+    unbound: BTreeMap<Number, Vec<Span>>,
+    generations: BTreeMap<Number, u32>,
     lives_over: BTreeSet<(u32, u32)>,
+    /// Those of them that the others gave up.
+    lapsed: BTreeSet<(u32, u32)>,
     /// Times in which a guest was out of another's reach.
     troubles: Vec<Span>,
     /// What is wrong.
@@ -90,7 +102,7 @@ impl Ledger {
     }
 
     /// A program asks for this number for the first time, or has lost it.
-    pub(super) fn down(&mut self, number: i32, now: u64) {
+    pub(super) fn down(&mut self, number: Number, now: u64) {
         let spans = self.unbound.entry(number).or_default();
         if spans.last().is_none_or(|span| span.to != u64::MAX) {
             spans.push(Span {
@@ -105,6 +117,9 @@ impl Ledger {
         if last.is_some_and(|last| last >= place.generation) {
             self.wrong(format!("{place:?}: its generation is not a new one"));
         }
+        if self.is_over(place) {
+            return; // For all others it is not bound any more.
+        }
         let spans = self.unbound.entry(place.number).or_default();
         if let Some(span) = spans.last_mut() {
             span.to = span.to.min(now);
@@ -115,8 +130,22 @@ impl Ledger {
         self.lives_over.insert((vm, incarnation));
     }
 
+    /// The node of a life has lost its lease.
+    pub(super) fn lapsed(&mut self, vm: u32, incarnation: u32) {
+        self.life_over(vm, incarnation);
+        self.lapsed.insert((vm, incarnation));
+    }
+
+    pub(super) fn is_lapsed(&self, life: (u32, u32)) -> bool {
+        self.lapsed.contains(&life)
+    }
+
     pub(super) fn is_over(&self, place: Place) -> bool {
         self.lives_over.contains(&(place.vm, place.incarnation))
+    }
+
+    pub(super) fn is_life_over(&self, life: (u32, u32)) -> bool {
+        self.lives_over.contains(&life)
     }
 
     pub(super) fn trouble(&mut self, from: u64, to: u64) {
@@ -131,7 +160,7 @@ impl Ledger {
     }
 
     /// Whether the number was not bound for all of that time and what a guest may have remembered.
-    pub(super) fn was_unbound(&self, number: i32, from: u64, to: u64) -> bool {
+    pub(super) fn was_unbound(&self, number: Number, from: u64, to: u64) -> bool {
         let mut from = from.saturating_sub(self.lag);
         for span in self.troubles.iter().rev() {
             if span.to >= from && span.from < from {
@@ -142,12 +171,12 @@ impl Ledger {
         spans.is_empty() || spans.iter().any(|it| it.from <= to && it.to >= from)
     }
 
-    pub(super) fn is_newest(&self, number: i32, generation: u32) -> bool {
+    pub(super) fn is_newest(&self, number: Number, generation: u32) -> bool {
         self.generations.get(&number) == Some(&generation)
     }
 
     /// A message is about to be sent; gives its name and what is in it.
-    pub(super) fn send(&mut self, way: Way, from: Place, to: i32, re: Serial) -> Serial {
+    pub(super) fn send(&mut self, way: Way, from: Place, to: Number, re: Serial) -> Serial {
         self.messages.push(Message {
             way,
             from,
@@ -171,23 +200,23 @@ impl Ledger {
         self.messages.get_mut(index)
     }
 
-    fn notes_of(&mut self, from: Place, to: i32) -> &mut Notes {
+    fn notes_of(&mut self, from: Place, to: Number) -> &mut Notes {
         let key = (from.number, from.generation, to);
         self.notes.entry(key).or_default()
     }
 
     /// Somebody is about to be notified.
-    pub(super) fn notifies(&mut self, from: Place, to: i32) {
+    pub(super) fn notifies(&mut self, from: Place, to: Number) {
         self.notes_of(from, to).sent += 1;
     }
 
     /// The notification begun at that time was accepted.
-    pub(super) fn notified(&mut self, from: Place, to: i32, started: u64) {
+    pub(super) fn notified(&mut self, from: Place, to: Number, started: u64) {
         self.notes_of(from, to).last_sent = started;
     }
 
     fn note_received(&mut self, by: Place, outcome: &Outcome, now: u64) {
-        let key = (outcome.from.nr, outcome.from.gen_, by.number);
+        let key = (by.peer(outcome), outcome.from.gen_, by.number);
         let notes = self.notes.entry(key).or_default();
         notes.received += 1;
         notes.last_received = now;
@@ -206,7 +235,12 @@ impl Ledger {
         let Some(serial) = self.taken(by, outcome, now) else {
             return 0;
         };
-        let key = (outcome.from.nr, outcome.from.gen_, by.number, by.generation);
+        let key = (
+            by.peer(outcome),
+            outcome.from.gen_,
+            by.number,
+            by.generation,
+        );
         let last = self.last.insert(key, serial).unwrap_or(0);
         if last >= serial {
             self.wrong(format!("{serial} came to {by:?} after {last}"));
@@ -243,7 +277,7 @@ impl Ledger {
         let message = message.clone();
         let serial = serial?;
         let from = (message.from.number, message.from.generation);
-        let rightly = message.to == by.number && from == (outcome.from.nr, outcome.from.gen_);
+        let rightly = message.to == by.number && from == (by.peer(outcome), outcome.from.gen_);
         if let Some(before) = before {
             self.wrong(format!(
                 "{serial} came twice, before at {before:?}: {message:?}"

@@ -5,21 +5,31 @@
 
 mod agenda;
 mod calls;
+mod census;
+mod cluster_plan;
 mod dice;
+mod directory;
 mod fabric;
+mod faults;
 mod guest;
 mod host;
 mod judge;
+mod lease;
 mod ledger;
+mod machine;
+mod many;
+mod network;
 mod plan;
 mod program;
 mod shrink;
+mod truth;
 mod world;
 
 use std::collections::BTreeMap;
 
 use dvs_core::Stats;
 
+pub use many::Many;
 pub use plan::{Fault, Plan, Program, Role, Settings, Trouble};
 pub use shrink::shrink;
 
@@ -49,10 +59,30 @@ pub struct Counts {
     pub abandoned: u64,
     /// Frames that the node looked at.
     pub frames: u64,
+    /// Frames that were put into a receive buffer.
+    pub delivered: u64,
+    /// Frames that went to other nodes.
+    pub forwarded: u64,
+    /// Frames that came from other nodes.
+    pub arrived: u64,
+    /// Frames that were under way when a session broke.
+    pub lost_in_breaks: u64,
+    /// Frames for which a link had no room.
+    pub link_full: u64,
+    /// What one node said of a VM that was not its own, as far as the other knew.
+    pub disbelieved: u64,
+    /// Leases that ran out.
+    pub lapses: u64,
+    /// Lives that guests were given in the middle of another.
+    pub renewed: u64,
     /// Frames for which there was no receive buffer.
     pub full: u64,
     /// Frames for a life that is over or does not run.
     pub dropped: u64,
+    /// Frames that were dropped, by reason.
+    pub drops: BTreeMap<&'static str, u64>,
+    /// What guests told the node.
+    pub tells: u64,
     /// Control requests that were not accepted.
     pub refused_controls: u64,
     /// RETRYs lost without a trace.
@@ -84,6 +114,18 @@ impl Counts {
         self.abandoned += other.abandoned;
         self.frames += other.frames;
         self.full += other.full;
+        self.delivered += other.delivered;
+        self.forwarded += other.forwarded;
+        self.arrived += other.arrived;
+        self.lost_in_breaks += other.lost_in_breaks;
+        self.link_full += other.link_full;
+        self.disbelieved += other.disbelieved;
+        self.lapses += other.lapses;
+        self.renewed += other.renewed;
+        self.tells += other.tells;
+        for (reason, count) in &other.drops {
+            *self.drops.entry(reason).or_default() += count;
+        }
         self.dropped += other.dropped;
         self.refused_controls += other.refused_controls;
         self.lost_retries += other.lost_retries;

@@ -11,6 +11,8 @@ pub struct Plan {
     pub seed: u64,
     /// Sizes and speeds.
     pub settings: Settings,
+    /// On which host each machine is at first, by its id from 1.
+    pub homes: Vec<usize>,
     /// What runs in the machines.
     pub programs: Vec<Program>,
     /// What goes wrong.
@@ -20,6 +22,10 @@ pub struct Plan {
 /// Sizes and speeds of a history.
 #[derive(Debug, Clone)]
 pub struct Settings {
+    /// Number of hosts; 1: a single one, without a cluster.
+    pub nodes: u32,
+    /// Number of DCs.
+    pub dcs: u32,
     /// Number of machines, with ids from 1.
     pub vms: u32,
     /// Entries of a transmit ring.
@@ -34,6 +40,14 @@ pub struct Settings {
     pub signal_ns: u64,
     /// Usual delay of an answer of the directory, in ns; 0: it is there at once.
     pub directory_ns: u64,
+    /// Usual delay of a link, in ns.
+    pub network_ns: u64,
+    /// Life of a lease that is not renewed, in ns.
+    pub ttl_ns: u64,
+    /// After this silence a link is given up, in ns.
+    pub keepalive_ns: u64,
+    /// Frames that one class of a link takes before it has no room.
+    pub link_room: usize,
     /// Usual time that a program thinks, in ns.
     pub think_ns: u64,
     /// Frames that the node takes from one ring before others have their turn.
@@ -122,6 +136,8 @@ pub enum Trouble {
     },
     /// The node process is killed and started again.
     NodeCrash {
+        /// Which one.
+        host: usize,
         /// After this time.
         down: u64,
         /// It dies in the middle of this VM's ring: the frame is carried and not given back.
@@ -129,19 +145,74 @@ pub enum Trouble {
     },
     /// The next RETRY for one VM that the node says is lost without a trace.
     LostRetry,
+    /// The next RETRY that one node tells another is lost without a trace.
+    LostNotice,
+    /// A host dies with its machines, and boots again.
+    HostLoss {
+        /// Which one.
+        host: usize,
+        /// After this time.
+        down: u64,
+        /// Its machines are started on this one, as soon as the directory lets them.
+        to: Option<usize>,
+    },
+    /// A host cannot reach the directory.
+    CutDirectory {
+        /// Which one.
+        host: usize,
+        /// For how long.
+        down: u64,
+    },
+    /// The directory is down.
+    DirectoryDown {
+        /// For how long.
+        down: u64,
+    },
+    /// The link between two hosts is cut.
+    CutLink {
+        /// The one.
+        one: usize,
+        /// The other.
+        other: usize,
+        /// For how long.
+        down: u64,
+        /// Their nodes notice only by the keep-alive.
+        silent: bool,
+    },
+    /// All links of a host are cut.
+    Isolate {
+        /// Which one.
+        host: usize,
+        /// For how long.
+        down: u64,
+        /// As with one link.
+        silent: bool,
+        /// The directory is out of its reach too.
+        directory: bool,
+    },
+    /// A machine is switched off, detached, attached to another host, and boots there.
+    Move {
+        /// Which one.
+        vm: u32,
+        /// To which host.
+        to: usize,
+    },
 }
 
 impl Plan {
-    /// The history of a seed.
+    /// The history of a seed on a single host.
     pub fn new(seed: u64) -> Plan {
         let mut dice = Dice::new(seed);
         let settings = settings(&mut dice);
-        let programs = programs(&mut dice, settings.vms);
-        let faults = faults(&mut dice, &settings, &programs);
+        let vms: Vec<u32> = (1..=settings.vms).collect();
+        let mut all = Vec::new();
+        programs(&mut dice, &vms, &mut all);
+        let faults = faults(&mut dice, &settings, &all);
         Plan {
             seed,
+            homes: vec![0; vms.len()],
             settings,
-            programs,
+            programs: all,
             faults,
         }
     }
@@ -151,12 +222,31 @@ impl Settings {
     /// Longest time that news are on their way, while nothing is out of order.
     pub(super) fn lag(&self) -> u64 {
         // A seldom delay is twenty times the usual one: see `Dice::delay`.
-        MS + 20 * (3 * self.signal_ns + 2 * self.directory_ns)
+        // In a cluster a path is looked up by both of its nodes before it is a path.
+        let cluster = 20 * (4 * self.directory_ns + 6 * self.network_ns);
+        let cluster = if self.nodes > 1 { cluster } else { 0 };
+        MS + 20 * (3 * self.signal_ns + 2 * self.directory_ns) + cluster
+    }
+
+    /// The DC of a machine.
+    pub(super) fn dc_of(&self, vm: u32) -> u32 {
+        vm % self.dcs
+    }
+
+    /// The machines of a DC.
+    pub(super) fn vms_of(&self, dcid: u32) -> impl Iterator<Item = u32> + '_ {
+        (1..=self.vms).filter(move |&vm| self.dc_of(vm) == dcid)
     }
 }
 
-fn settings(dice: &mut Dice) -> Settings {
+pub(super) fn settings(dice: &mut Dice) -> Settings {
     Settings {
+        nodes: 1,
+        dcs: 1,
+        network_ns: 0,
+        ttl_ns: 0,
+        keepalive_ns: 0,
+        link_room: 0,
         vms: dice.pick(&[1, 2, 2, 3, 3, 4]),
         transmit_ring: dice.pick(&[2, 4, 16, 64]),
         receive_ring: dice.pick(&[2, 3, 8, 32, 64]),
@@ -173,10 +263,10 @@ fn settings(dice: &mut Dice) -> Settings {
     }
 }
 
-fn programs(dice: &mut Dice, vms: u32) -> Vec<Program> {
-    let vms: Vec<u32> = (1..=vms).collect();
+/// Adds the programs of the DC that has these machines.
+pub(super) fn programs(dice: &mut Dice, vms: &[u32], all: &mut Vec<Program>) {
+    let first = all.len();
     let (servers, clients) = (dice.between(1, 4), dice.between(1, 6));
-    let mut programs = Vec::new();
     for i in 0..servers + clients {
         let role = if i >= servers {
             let calls = dice.pick(&[5, 20, 60]);
@@ -184,26 +274,25 @@ fn programs(dice: &mut Dice, vms: u32) -> Vec<Program> {
         } else if i > 0 && dice.chance(15) {
             Role::Picky
         } else {
-            server(dice, &programs)
+            server(dice, first, &all[first..])
         };
-        programs.push(Program {
-            number: number(programs.len()),
-            vm: dice.pick(&vms),
+        all.push(Program {
+            number: number(all.len() - first),
+            vm: dice.pick(vms),
             role,
         });
     }
-    programs
 }
 
 /// A server asks only those before it, so that no two wait for each other.
-fn server(dice: &mut Dice, before: &[Program]) -> Role {
+fn server(dice: &mut Dice, first: usize, before: &[Program]) -> Role {
     let asked = dice.index(before.len());
     let answers = |it: &Program| matches!(it.role, Role::Server { .. });
     let relay = before.get(asked).is_some_and(answers) && dice.chance(25);
     Role::Server {
         hold: if dice.chance(30) { 3 } else { 0 },
         by_send: dice.chance(30),
-        relay: relay.then_some(asked),
+        relay: relay.then_some(first + asked),
     }
 }
 
@@ -242,6 +331,7 @@ fn trouble(dice: &mut Dice, vms: u32, programs: usize) -> Trouble {
             down: dice.delay(10 * MS),
         },
         9..=11 => Trouble::NodeCrash {
+            host: 0,
             down: if dice.chance(10) {
                 dice.between(1_500 * MS, 4_000 * MS)
             } else {

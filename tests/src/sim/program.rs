@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 use dvs_core::{ANY, Addr, CallId, Kind, Outcome};
 
 use super::agenda::{MS, US};
-use super::ledger::Serial;
+use super::ledger::{Number, Serial};
 use super::plan::{Program, Role};
 use super::world::World;
 
@@ -80,7 +80,7 @@ struct Open {
 /// A program while a history is played.
 #[derive(Debug)]
 pub(super) struct Process {
-    pub(super) number: i32,
+    pub(super) number: Number,
     pub(super) role: Role,
     pub(super) vm: u32,
     /// Counts its starts.
@@ -100,9 +100,9 @@ pub(super) struct Process {
 }
 
 impl Process {
-    pub(super) fn new(program: &Program) -> Process {
+    pub(super) fn new(program: &Program, dcid: u32) -> Process {
         Process {
-            number: program.number,
+            number: (dcid, program.number),
             role: program.role,
             vm: program.vm,
             life: 0,
@@ -136,7 +136,7 @@ impl Process {
     }
 
     pub(super) fn addr(&self) -> Addr {
-        Addr::number(self.number)
+        Addr::number(self.number.1)
     }
 }
 
@@ -181,6 +181,21 @@ impl World {
         addr
     }
 
+    /// Any program of the same DC.
+    fn neighbour(&mut self, program: usize) -> usize {
+        let dcid = self.processes[program].number.0;
+        let of_dc = self.processes.iter().filter(|it| it.number.0 == dcid);
+        let index = self.dice.index(of_dc.count());
+        self.first_of_dc(program) + index
+    }
+
+    /// Programs of a DC are together in the plan.
+    fn first_of_dc(&self, program: usize) -> usize {
+        let dcid = self.processes[program].number.0;
+        let first = self.processes.iter().position(|it| it.number.0 == dcid);
+        first.unwrap_or(program)
+    }
+
     fn client(&mut self, program: usize) -> Option<Wanted> {
         if self.processes[program].calls_left == 0 || self.draining {
             let mut look = call(Act::Receive { from: ANY });
@@ -188,9 +203,9 @@ impl World {
             return Some(look);
         }
         self.processes[program].calls_left -= 1;
-        let mut target = self.dice.index(self.processes.len());
+        let mut target = self.neighbour(program);
         if target == program {
-            target = 0;
+            target = self.first_of_dc(program);
         }
         if target == program {
             return None;
@@ -265,8 +280,8 @@ impl World {
         if self.draining {
             return call(Act::Receive { from: ANY });
         }
-        let source = self.dice.index(self.processes.len());
-        let from = match self.processes[source].number {
+        let source = self.neighbour(program);
+        let from = match self.processes[source].number.1 {
             own if source == program => own - 1,
             other => other,
         };

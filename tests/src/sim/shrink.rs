@@ -3,16 +3,27 @@
 use super::plan::{Plan, Role};
 use super::play;
 
-/// The smallest plan found that fails too. Gives the plan itself if it does not fail.
+/// Letters of what is wrong that tell one kind of failure from another.
+const KIND: usize = 16;
+
+/// The smallest plan found that fails in the same way. Gives the plan itself if it does not fail.
 pub fn shrink(plan: &Plan) -> Plan {
     let mut smallest = plan.clone();
+    let kind = kind_of_failure(plan);
     loop {
-        let better = smaller(&smallest).find(|it| !play(it).violations.is_empty());
+        let better = smaller(&smallest).find(|it| kind.is_some() && kind_of_failure(it) == kind);
         match better {
             Some(plan) => smallest = plan,
             None => return smallest,
         }
     }
+}
+
+/// The first words of what is wrong, without numbers.
+fn kind_of_failure(plan: &Plan) -> Option<String> {
+    let violations = play(plan).violations;
+    let letters = violations.first()?.chars().filter(|it| it.is_alphabetic());
+    Some(letters.take(KIND).collect())
 }
 
 /// Plans with a little less in them, the greatest steps first.

@@ -1,15 +1,19 @@
 //! The world of a history: hosts, machines, programs, and the one clock that they share.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
-use virtio_dvs::spec::DeviceConfig;
+use virtio_dvs::directory::NodeId;
+use virtio_dvs::frame::{Frame, kind};
+use zerocopy::FromBytes;
 
 use super::agenda::{Agenda, Event, MS};
 use super::dice::Dice;
-use super::guest::{Guest, Power};
+use super::directory::Directory;
+use super::guest::Guest;
 use super::host::Host;
 use super::ledger::Ledger;
-use super::plan::{Plan, Trouble};
+use super::network::{Link, Pair};
+use super::plan::{Plan, Program};
 use super::program::Process;
 use super::{Counts, History};
 
@@ -39,29 +43,44 @@ pub(super) struct World {
     /// Somebody got something since clients looked for messages last.
     pub(super) progress: bool,
     pub(super) retries_to_lose: u32,
-    /// Longest time that a node was down.
-    pub(super) node_down_max: u64,
+    pub(super) notices_to_lose: u32,
+    /// Longest time that something was out of reach.
+    pub(super) outage_max: u64,
+    /// Of a cluster.
+    pub(super) directory: Directory,
+    pub(super) links: BTreeMap<Pair, Link>,
     tracing: bool,
     lines: VecDeque<String>,
 }
 
 impl World {
     pub(super) fn new(plan: Plan, tracing: bool) -> World {
-        let guests = (1..=plan.settings.vms).map(|vm| Guest::new(vm, 0));
+        let settings = &plan.settings;
+        let guests = (1..)
+            .zip(&plan.homes)
+            .map(|(vm, &host)| Guest::new(vm, host));
+        let process = |it: &Program| Process::new(it, settings.dc_of(it.vm));
+        let hosts = match settings.nodes {
+            1 => vec![Host::new(NodeId::default())],
+            nodes => (1..=nodes).map(|node| Host::new(NodeId(node))).collect(),
+        };
         World {
             now: 0,
             agenda: Agenda::default(),
             // Apart from the choices that made the plan.
             dice: Dice::new(plan.seed ^ 0x5eed_0000_0000_0000),
-            hosts: vec![Host::new()],
+            directory: Directory::new(hosts.len()),
+            hosts,
             guests: guests.collect(),
-            processes: plan.programs.iter().map(Process::new).collect(),
+            processes: plan.programs.iter().map(process).collect(),
             ledger: Ledger::new(plan.settings.lag()),
             count: Counts::default(),
             draining: false,
             progress: true,
             retries_to_lose: 0,
-            node_down_max: 0,
+            notices_to_lose: 0,
+            outage_max: 0,
+            links: BTreeMap::new(),
             tracing,
             lines: VecDeque::new(),
             plan,
@@ -95,11 +114,17 @@ impl World {
     }
 
     fn prepare(&mut self) {
-        for program in &self.plan.programs {
-            self.ledger.down(program.number, 0);
+        for process in &self.processes {
+            self.ledger.down(process.number, 0);
+        }
+        for host in &self.hosts {
+            self.directory.truth.join(host.node);
+        }
+        for host in 0..self.hosts.len() {
+            self.touch(host);
         }
         for vm in 1..=self.plan.settings.vms {
-            self.attach(0, vm);
+            self.attach(vm);
         }
         for (index, fault) in self.plan.faults.iter().enumerate() {
             self.agenda.add(fault.at, Event::Fault(index));
@@ -123,6 +148,11 @@ impl World {
 
     pub(super) fn guest_mut(&mut self, vm: u32) -> &mut Guest {
         &mut self.guests[vm as usize - 1]
+    }
+
+    /// Whether there are other nodes.
+    pub(super) fn is_cluster(&self) -> bool {
+        self.hosts.len() > 1
     }
 
     /// Notes what happens, if somebody wants to read it.
@@ -160,6 +190,42 @@ impl World {
             Event::Step { program, turn } => self.step(program, turn),
             Event::Leave { program, turn, why } => self.leave(program, turn, why),
             Event::GraceOver { program, turn } => self.grace_over(program, turn),
+            Event::Attach { vm } => self.attach(vm),
+            Event::Detach { vm, from } => self.detach(vm, from),
+            Event::Asked { host, run } => self.asked(host, run),
+            Event::Told { host, run, stream } => self.told(host, run, stream),
+            Event::Doubt {
+                host,
+                number,
+                lease,
+            } => self.doubt(host, number, lease),
+            Event::Lapse { host, number } => self.lapse(host, number),
+            Event::HealDirectory { host } => self.heal_directory(host),
+            Event::DirectoryUp => self.directory_up(),
+            Event::Dialed { one, other } => self.dialed(one, other),
+            Event::LinkUp {
+                host,
+                peer,
+                session,
+            } => self.link_up(host, peer, session),
+            Event::LinkDown {
+                host,
+                peer,
+                session,
+            } => self.link_down(host, peer, session),
+            Event::HealLink { one, other } => self.heal_link(one, other),
+            Event::Arrive {
+                from,
+                to,
+                class,
+                session,
+            } => self.arrive(from, to, class, session),
+            Event::LinkRoom {
+                host,
+                peer,
+                class,
+                session,
+            } => self.link_room(host, peer, class, session),
             Event::Fault(index) => self.fault(self.plan.faults[index].what),
             Event::Drain => self.draining = true,
         }
@@ -182,84 +248,6 @@ impl World {
         postponed
     }
 
-    fn fault(&mut self, what: Trouble) {
-        self.trace(|| format!("FAULT {what:?}"));
-        self.count.faults += 1;
-        match what {
-            Trouble::Exit { program, vm, down } => self.exit(program, vm, down),
-            Trouble::Crash { vm, down } => self.crash(vm, down),
-            Trouble::Reset { vm } => self.unload(vm),
-            Trouble::Stall { vm, down } => {
-                self.guest_mut(vm).stalled_until = self.now + down;
-                self.ledger.trouble(self.now, self.now + down);
-            }
-            Trouble::NodeCrash { down, midway } if self.hosts[0].up => {
-                self.node_down_max = self.node_down_max.max(down);
-                self.ledger.trouble(self.now, self.now + down);
-                self.node_crash(0, midway);
-                let event = Event::NodeStart { host: 0 };
-                self.agenda.add(self.now + down, event);
-            }
-            Trouble::NodeCrash { .. } => {}
-            Trouble::LostRetry => self.retries_to_lose += 1,
-        }
-    }
-
-    fn switch_on(&mut self, vm: u32) {
-        let now = self.now + self.dice.delay(self.plan.settings.signal_ns);
-        let guest = self.guest_mut(vm);
-        guest.power = Power::On;
-        guest.boot += 1;
-        let boot = guest.boot;
-        self.agenda.add(now, Event::Connect { vm, boot });
-    }
-
-    /// The machine and its VMM die.
-    fn crash(&mut self, vm: u32, down: u64) {
-        if self.guest(vm).power == Power::Off {
-            return;
-        }
-        self.programs_lost(vm);
-        self.count_core(vm);
-        let guest = self.guest_mut(vm);
-        guest.power = Power::Off;
-        guest.forget();
-        let (boot, incarnation) = (guest.boot, guest.incarnation);
-        self.ledger.life_over(vm, incarnation);
-        self.ledger.trouble(self.now, self.now + down);
-        let noticed = self.now + self.dice.below(MS);
-        self.agenda.add(noticed, Event::HangUp { vm, boot });
-        self.agenda.add(self.now + down, Event::SwitchOn { vm });
-    }
-
-    /// The guest takes its driver away and loads it again: the device is reset.
-    fn unload(&mut self, vm: u32) {
-        let now = self.now;
-        let guest = self.guest_mut(vm);
-        let Some(core) = guest.core.as_mut() else {
-            return;
-        };
-        core.stop();
-        if guest.stalled_until > now {
-            guest.stalled_until = now;
-        }
-        self.count_core(vm);
-        self.programs_stopped(vm);
-        let guest = self.guest_mut(vm);
-        guest.forget();
-        let incarnation = guest.incarnation;
-        self.ledger.life_over(vm, incarnation);
-        self.ledger.trouble(now, now);
-        self.reset_device(vm);
-    }
-
-    /// A driver is loaded; false: what the device says makes no sense.
-    pub(super) fn load_driver(&mut self, vm: u32, config: &DeviceConfig) -> bool {
-        let settings = self.plan.settings.clone();
-        self.trace(|| format!("VM {vm} begins life {}", config.incarnation.get()));
-        self.guest_mut(vm).make_core(&settings, config).is_some()
-    }
-
     fn interrupt(&mut self, vm: u32) {
         let (now, batch) = (self.now, 1 + self.dice.index(BATCH));
         let guest = self.guest_mut(vm);
@@ -273,15 +261,29 @@ impl World {
             }
         }
         let mut gave_back = false;
+        let mut renewed = false;
         for _ in 0..batch {
             let Some(frame) = guest.received.pop_front() else {
                 break;
             };
+            if frame.first() == Some(&kind::RENEWED) {
+                renewed = renewal(&frame).is_some_and(|it| it > guest.incarnation);
+                if renewed {
+                    break;
+                }
+                continue; // Its driver has read of that life already.
+            }
             core.frame(&frame, now);
             guest.given += 1;
             gave_back = true;
         }
         core.batch_end(now);
+        if renewed {
+            // Nothing of the life that is over counts any more: the device is reset.
+            self.count.renewed += 1;
+            self.after(vm);
+            return self.unload(vm);
+        }
         let more = !guest.received.is_empty();
         let room = gave_back && std::mem::take(&mut guest.wants_room_kick);
         if more {
@@ -346,4 +348,10 @@ impl World {
         let delay = self.dice.delay(self.plan.settings.signal_ns);
         self.agenda.add(self.now + delay, event);
     }
+}
+
+/// The life that a guest is told it lives on in.
+fn renewal(frame: &[u8]) -> Option<u32> {
+    let (header, _) = Frame::read_from_prefix(frame).ok()?;
+    u32::try_from(header.arg.get()).ok()
 }
