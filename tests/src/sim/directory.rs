@@ -300,13 +300,10 @@ impl World {
     }
 
     fn lives(&mut self, host: usize, sight: Sight) -> Lives {
-        let goes_on = |it: &(_, _)| {
-            let (location, tenure): (virtio_dvs::directory::Location, Tenure) = *it;
-            self.goes_on(host, location.node, tenure)
-        };
+        let goes_on = sight.life.filter(|it| self.goes_on(host, it.0.node, it.1));
         Lives {
             last: sight.last,
-            current: sight.life.filter(goes_on).map(|it| it.0),
+            current: goes_on.map(|it| it.0),
         }
     }
 

@@ -19,7 +19,7 @@ impl World {
             }
             Trouble::NodeCrash { host, down, midway } if self.hosts[host].up => {
                 self.out_of_order(down);
-                self.node_crash(host, midway);
+                self.node_crash(host, Some(midway));
                 self.links_lost(host, false);
                 self.agenda.add(self.now + down, Event::NodeStart { host });
             }
@@ -94,7 +94,7 @@ impl World {
                     .add(self.now + down + MS, Event::SwitchOn { vm });
             }
         }
-        self.node_crash(host, 0);
+        self.node_crash(host, None);
         self.hosts[host].half_done = None;
         self.desk(host).rebooted = true;
         self.links_lost(host, true);

@@ -9,7 +9,7 @@ use virtio_dvs::directory::{
 use virtio_dvs::switch::{Action, PortId, Switch};
 
 use super::agenda::{Event, MS};
-use super::guest::Power;
+use super::guest::{Guest, Power};
 use super::network::host_of;
 use super::world::World;
 
@@ -238,21 +238,17 @@ impl World {
     }
 
     /// The node process is killed, in the middle of a ring.
-    pub(super) fn node_crash(&mut self, host: usize, midway: u32) {
-        let dies_midway = |it: &World| it.guests.iter().any(|it| it.vm == midway && it.running);
-        if dies_midway(self)
-            && let Some((at, port)) = self.port_of(midway)
-            && at == host
-            && let Some(frame) = self.take_frame(midway)
+    pub(super) fn node_crash(&mut self, host: usize, midway: Option<u32>) {
+        let of_host = |it: &Guest| it.host == host && it.running;
+        let midway = midway.filter(|vm| of_host(self.guest(*vm)));
+        if let Some(vm) = midway
+            && let Some((_, port)) = self.port_of(vm)
+            && let Some(frame) = self.take_frame(vm)
         {
             self.carry(host, port, &frame);
-            let life = self.guest(midway).life;
-            self.hosts[host].half_done = Some(HalfDone {
-                vm: midway,
-                life,
-                frame,
-            });
-            self.after(midway);
+            let life = self.guest(vm).life;
+            self.hosts[host].half_done = Some(HalfDone { vm, life, frame });
+            self.after(vm);
         }
         for guest in self.guests.iter_mut().filter(|it| it.host == host) {
             guest.running = false;
