@@ -20,7 +20,7 @@ pub const HOST_PROGRAMS: &[&str] = &["dvs-vmm", "dvs-node", "dvsctl", "dvs-scena
 
 /// Builds the host's programs; gives the directory where they are.
 pub fn build_host(workspace: &Workspace) -> Result<PathBuf> {
-    let mut build = Command::new(cargo());
+    let mut build = cargo();
     build
         .current_dir(workspace.root())
         .args(["build", "--release", "--bins"]);
@@ -110,7 +110,7 @@ fn build_rust_kind(
     arguments: &[&str],
 ) -> Result<BTreeMap<String, PathBuf>> {
     let packages = workspace.programs_below("guest-driver", kind);
-    let mut build = Command::new(cargo());
+    let mut build = cargo();
     build
         .current_dir(workspace.root())
         .args(["build", "--release", "--target", GUEST_TARGET])

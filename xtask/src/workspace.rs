@@ -35,7 +35,7 @@ struct Target {
 impl Workspace {
     /// Asks cargo.
     pub fn find() -> Result<Self> {
-        let mut cargo = Command::new(cargo());
+        let mut cargo = cargo();
         cargo.args(["metadata", "--no-deps", "--format-version", "1"]);
         let metadata = command::text(&mut cargo)?;
         serde_json::from_str(&metadata)
@@ -85,7 +85,17 @@ impl Workspace {
     }
 }
 
-/// The cargo that runs us.
-pub fn cargo() -> String {
-    std::env::var("CARGO").unwrap_or_else(|_| "cargo".into())
+/// The cargo that runs us, as if from a shell. What it tells us of our own package is not for the
+/// build scripts of others: some run again, and all after them, whenever it differs.
+pub fn cargo() -> Command {
+    let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    for (name, _) in std::env::vars_os() {
+        let of_package = ["CARGO_PKG_", "CARGO_MANIFEST_"]
+            .iter()
+            .any(|prefix| name.as_encoded_bytes().starts_with(prefix.as_bytes()));
+        if of_package {
+            cargo.env_remove(name);
+        }
+    }
+    cargo
 }

@@ -1,7 +1,6 @@
 //! The executables that cargo makes of the workspace's tests.
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use anyhow::Result;
 use serde::Deserialize;
@@ -53,7 +52,7 @@ impl Suites {
 
     /// Has cargo build the tests chosen by these options.
     pub fn build_with(workspace: &Workspace, options: &[&str]) -> Result<Self> {
-        let mut build = Command::new(cargo());
+        let mut build = cargo();
         build.current_dir(workspace.root());
         build
             .args([

@@ -94,12 +94,7 @@ pub fn run(workspace: &Workspace, interrupt: &Interrupt, suites: &Suites, tally:
 }
 
 fn cargo_run(workspace: &Workspace, arguments: &[&str]) -> Result<()> {
-    run_command(
-        Command::new(cargo())
-            .current_dir(workspace.root())
-            .args(arguments),
-    )
-    .map(|_| ())
+    run_command(cargo().current_dir(workspace.root()).args(arguments)).map(|_| ())
 }
 
 /// Runs one executable and counts its tests.
