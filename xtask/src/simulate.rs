@@ -47,7 +47,7 @@ pub fn simulate(workspace: &Workspace, request: &Request) -> Result<ExitCode> {
 }
 
 fn build(root: &Path, target: &Path) -> Result<PathBuf> {
-    let mut build = Command::new(cargo());
+    let mut build = cargo();
     build
         .current_dir(root)
         .env("CARGO_TARGET_DIR", target)
