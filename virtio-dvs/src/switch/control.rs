@@ -304,7 +304,10 @@ fn decide(port: &Port, asked: &Asked) -> Option<Outcome> {
     let max = port.attributes.limits.max_endpoints as usize;
     let (number, generation) = (asked.number, asked.generation);
     // In generation 0 a bind that the directory has not answered yet may be meant.
-    let is_bound = generation == 0 || port.bound(number, generation).is_some();
+    // One that is being given back is not free before the directory says so.
+    let is_bound = generation == 0
+        || port.bound(number, generation).is_some()
+        || port.is_unbinding(number, generation);
     match asked.op {
         Op::Bind | Op::Await if !in_dc => Some(Outcome::failed(result::ERANGE)),
         Op::Bind => match port.bound.get(&number) {
