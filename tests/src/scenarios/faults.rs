@@ -10,7 +10,7 @@ use super::{DCID, SERVER, ping};
 use crate::harness::{Attachment, COMMAND_LIMIT, Guest, GuestSpec, Host, Lab, Output, Task};
 
 /// SIGKILL.
-const KILL: i32 = 9;
+pub(super) const KILL: i32 = 9;
 /// A peer's death must be known well before a client's own time-out.
 const NOTICE: Duration = Duration::from_secs(20);
 /// Calls without end, as far as a test is concerned.
