@@ -64,7 +64,7 @@ impl Switch {
             return;
         };
         let link = cluster.links.entry(node).or_default();
-        (link.up, link.wanted) = (true, true);
+        link.up = true;
         for vm in cluster.routes.at(node) {
             if let Some(route) = cluster.routes.get_mut(vm) {
                 route.believe_again();

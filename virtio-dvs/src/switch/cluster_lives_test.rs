@@ -36,3 +36,12 @@ fn a_vm_that_only_acknowledges_is_told_too_that_sending_works_again() {
     world.settle();
     assert_eq!(world.take_said(2), [(kind::RETRY, 9)]);
 }
+
+#[test]
+fn a_session_that_the_other_node_has_ended_is_made_anew_by_who_needs_it() {
+    // That node had dialled it: nothing was asked for here.
+    let mut world = World::in_touch();
+    world.switch.link_down(OTHER);
+    assert_eq!(world.send(1, 9, 4), Verdict::Drop(Drop::LinkDown));
+    assert_eq!(world.others, [Action::Dial(OTHER)]);
+}
