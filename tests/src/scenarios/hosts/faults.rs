@@ -132,7 +132,8 @@ pub fn cut_off_from_directory(lab: &Lab) -> Result<()> {
     call_again(other, 0)?;
     call_again(one, 1)?;
     for server in [here, there] {
-        server.finish(COMMAND_LIMIT)?.success()?;
+        // Each has lost a client in the middle of a call, and says so.
+        server.finish(COMMAND_LIMIT)?;
     }
     stage.guests.iter_mut().try_for_each(no_complaints)
 }
