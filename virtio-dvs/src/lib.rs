@@ -12,6 +12,7 @@ pub mod metrics;
 pub mod node;
 pub mod privileges;
 pub mod program;
+pub mod range;
 pub mod socket;
 pub mod spec;
 pub mod switch;

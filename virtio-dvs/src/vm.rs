@@ -1,6 +1,7 @@
 //! Attributes of a VM: fixed by its host when it is attached, never by the guest.
 
 use crate::frame::VM_MAX;
+use crate::range::{OutOfRange, in_range};
 use crate::spec;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
@@ -89,32 +90,11 @@ pub enum AttributeError {
     #[error("VM id {0} is reserved; choose one from 1 to 4294967294")]
     VmId(u32),
     /// A number is out of its range.
-    #[error("{name} is {value}; it must be from {min} to {max}")]
-    Range {
-        /// Name of the field.
-        name: &'static str,
-        /// What was given.
-        value: u32,
-        /// Least value.
-        min: u32,
-        /// Largest value.
-        max: u32,
-    },
+    #[error(transparent)]
+    Range(#[from] OutOfRange),
     /// The DC's name is too long or holds control characters.
     #[error("the DC's name {0:?} must be at most 15 bytes of printable text")]
     DcName(String),
-}
-
-fn in_range(name: &'static str, value: u32, min: u32, max: u32) -> Result<(), AttributeError> {
-    if (min..=max).contains(&value) {
-        return Ok(());
-    }
-    Err(AttributeError::Range {
-        name,
-        value,
-        min,
-        max,
-    })
 }
 
 impl VmAttributes {
@@ -135,15 +115,16 @@ impl VmAttributes {
             return Err(AttributeError::VmId(self.vm));
         }
         let limits = &self.limits;
+        let max = ENDPOINTS_MAX.into();
+        in_range("limits.max_endpoints", limits.max_endpoints.into(), 1, max)?;
         in_range(
-            "limits.max_endpoints",
-            limits.max_endpoints,
+            "limits.max_peers",
+            limits.max_peers.into(),
             1,
-            ENDPOINTS_MAX,
+            PEERS_MAX.into(),
         )?;
-        in_range("limits.max_peers", limits.max_peers, 1, PEERS_MAX)?;
         if let Some(rate) = limits.rate {
-            in_range("limits.rate", rate, 1, u32::MAX)?;
+            in_range("limits.rate", rate.into(), 1, u32::MAX.into())?;
         }
         self.dc.as_ref().map_or(Ok(()), DcAttributes::validate)
     }
@@ -155,14 +136,15 @@ impl DcAttributes {
         if self.name.len() >= spec::DC_NAME_SIZE || self.name.chars().any(char::is_control) {
             return Err(AttributeError::DcName(self.name.clone()));
         }
-        in_range("dc.nr_tasks", self.nr_tasks, 0, TASKS_MAX)?;
-        in_range("dc.nr_procs", self.nr_procs, 1, PROCS_MAX)?;
-        in_range(
+        in_range("dc.nr_tasks", self.nr_tasks.into(), 0, TASKS_MAX.into())?;
+        in_range("dc.nr_procs", self.nr_procs.into(), 1, PROCS_MAX.into())?;
+        let max = self.nr_tasks + self.nr_procs;
+        Ok(in_range(
             "dc.nr_sysprocs",
-            self.nr_sysprocs,
+            self.nr_sysprocs.into(),
             0,
-            self.nr_tasks + self.nr_procs,
-        )
+            max.into(),
+        )?)
     }
 
     /// Whether an endpoint may have this number in the DC.

@@ -87,7 +87,7 @@ pub struct Fabric {
     waiting_survey: Option<Done<BTreeMap<u32, Told>>>,
     next_session: u64,
     /// What reaches other nodes, if there are any.
-    cluster: Option<Cluster>,
+    cluster: Option<Box<Cluster>>,
     traces: trace::Traces,
 }
 
@@ -109,7 +109,7 @@ impl Fabric {
         nodeid: u32,
     ) -> Result<Fabric, AttachError> {
         let switch = Switch::new(max_vms).with_nodeid(nodeid);
-        Fabric::with(switch, directory, None)
+        Fabric::with(switch, directory, None, Instant::now())
     }
 
     /// The same for a node of a cluster, with links to the others.
@@ -121,15 +121,15 @@ impl Fabric {
         epoch: Instant,
     ) -> Result<Fabric, AttachError> {
         let switch = Switch::new(max_vms).with_nodeid(nodeid).with_cluster();
-        let mut fabric = Fabric::with(switch, directory, Some(Cluster::new(links)))?;
-        fabric.epoch = epoch;
-        Ok(fabric)
+        let cluster = Some(Box::new(Cluster::new(links)));
+        Fabric::with(switch, directory, cluster, epoch)
     }
 
     fn with(
         switch: Switch,
         directory: Box<dyn Directory>,
-        cluster: Option<Cluster>,
+        cluster: Option<Box<Cluster>>,
+        epoch: Instant,
     ) -> Result<Fabric, AttachError> {
         let mut fabric = Fabric {
             switch,
@@ -138,7 +138,7 @@ impl Fabric {
             backlog: VecDeque::new(),
             bulk_backlog: VecDeque::new(),
             throttled: BTreeMap::new(),
-            epoch: Instant::now(),
+            epoch,
             uncalled: Vec::new(),
             watches: Vec::new(),
             waiting_attach: BTreeMap::new(),
@@ -200,8 +200,7 @@ impl Fabric {
 
     /// Whether work is left over, so that the event loop must not sleep.
     pub fn has_backlog(&self) -> bool {
-        let links = self.cluster.as_ref().is_some_and(Cluster::has_backlog);
-        links || !(self.backlog.is_empty() && self.bulk_backlog.is_empty())
+        self.links_have_backlog() || !(self.backlog.is_empty() && self.bulk_backlog.is_empty())
     }
 
     /// Handles what was left over when this was called; of bulk frames one port's share, so that
@@ -215,7 +214,9 @@ impl Fabric {
         if let Some(id) = self.bulk_backlog.pop_front() {
             self.look_at(id, QUEUE_BULK_TX);
         }
-        self.with_links(Links::run_backlog);
+        if self.links_have_backlog() {
+            self.with_links(Links::run_backlog);
+        }
         self.settle();
     }
 

@@ -3,6 +3,7 @@
 use crate::directory::NodeId;
 use crate::frame::Class;
 use crate::link::codec::CLUSTER_MAX;
+use crate::range::{OutOfRange, in_range};
 use serde::{Deserialize, Serialize};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -116,17 +117,8 @@ impl Default for LinkLimits {
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum LinkConfigError {
     /// A number is out of its range.
-    #[error("{name} is {value}; it must be from {min} to {max}")]
-    Range {
-        /// Name of the field.
-        name: &'static str,
-        /// What was given.
-        value: u64,
-        /// Least value.
-        min: u64,
-        /// Largest value.
-        max: u64,
-    },
+    #[error(transparent)]
+    Range(#[from] OutOfRange),
     /// The cluster needs a name.
     #[error("cluster is {0:?}; it must have 1 to {CLUSTER_MAX} bytes, none of them zero")]
     Cluster(String),
@@ -187,7 +179,12 @@ impl LinkConfig {
         in_output_range("limits.bulk_output", limits.bulk_output, BULK_OUTPUT_MIN)?;
         in_range("limits.peers", limits.peers as u64, 1, 65_535)?;
         in_range("limits.handshakes", limits.handshakes as u64, 1, 4096)?;
-        in_range("limits.handshake_ms", limits.handshake_ms, 100, 60_000)
+        Ok(in_range(
+            "limits.handshake_ms",
+            limits.handshake_ms,
+            100,
+            60_000,
+        )?)
     }
 
     /// After how long a silent peer counts as dead.
@@ -211,20 +208,8 @@ impl LinkLimits {
     }
 }
 
-fn in_output_range(name: &'static str, value: usize, min: u64) -> Result<(), LinkConfigError> {
+fn in_output_range(name: &'static str, value: usize, min: u64) -> Result<(), OutOfRange> {
     in_range(name, value as u64, min, OUTPUT_MAX as u64)
-}
-
-fn in_range(name: &'static str, value: u64, min: u64, max: u64) -> Result<(), LinkConfigError> {
-    if (min..=max).contains(&value) {
-        return Ok(());
-    }
-    Err(LinkConfigError::Range {
-        name,
-        value,
-        min,
-        max,
-    })
 }
 
 #[cfg(test)]

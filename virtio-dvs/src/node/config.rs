@@ -1,6 +1,7 @@
 //! Configuration of a node: defaults, a TOML or JSON file, and flags over it.
 
 use crate::node::cluster_config::{ClusterConfig, ClusterConfigError};
+use crate::range::{OutOfRange, in_range};
 use serde::{Deserialize, Serialize};
 use std::fs::File;
 use std::io::Read;
@@ -95,17 +96,8 @@ pub enum ConfigError {
     )]
     StateFileInCluster,
     /// A number is out of its range.
-    #[error("{name} is {value}; it must be from {min} to {max}")]
-    Range {
-        /// Name of the field.
-        name: &'static str,
-        /// What was given.
-        value: u64,
-        /// Least value.
-        min: u64,
-        /// Largest value.
-        max: u64,
-    },
+    #[error(transparent)]
+    Range(#[from] OutOfRange),
 }
 
 impl NodeConfig {
@@ -146,23 +138,6 @@ impl NodeConfig {
         }
         Ok(cluster.validate()?)
     }
-}
-
-pub(super) fn in_range(
-    name: &'static str,
-    value: u64,
-    min: u64,
-    max: u64,
-) -> Result<(), ConfigError> {
-    if (min..=max).contains(&value) {
-        return Ok(());
-    }
-    Err(ConfigError::Range {
-        name,
-        value,
-        min,
-        max,
-    })
 }
 
 #[cfg(test)]

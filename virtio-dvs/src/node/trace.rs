@@ -4,9 +4,10 @@ use crate::device::fabric::{Place, Sighting, TRACE_MAX, TraceFilter, TraceId, ca
 use crate::device::remote::{Remote, Stopped};
 use crate::device::worker::Worker;
 use crate::frame::{Frame, VM_NODE, kind_name};
-use crate::node::config::{ConfigError, in_range};
+use crate::node::config::ConfigError;
 use crate::node::control::{Trace, TraceRecord, TraceRequest};
 use crate::node::service::{Control, NodeError};
+use crate::range::in_range;
 use std::time::Duration;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
@@ -70,7 +71,7 @@ impl Drop for Running {
 
 fn check(request: &TraceRequest) -> Result<(), ConfigError> {
     in_range("count", request.count as u64, 1, TRACE_MAX as u64)?;
-    in_range("timeout_ms", request.timeout_ms, 1, TIME_MAX_MS)
+    Ok(in_range("timeout_ms", request.timeout_ms, 1, TIME_MAX_MS)?)
 }
 
 fn record(seen: &Sighting) -> TraceRecord {

@@ -1,6 +1,6 @@
 //! Other nodes: links to them, what their switches say, and the directory's news of them.
 
-use crate::directory::{Found as FoundEndpoint, Interest, Lives, Location, News, NodeId};
+use crate::directory::{Interest, Lives, Location, News, NodeId};
 use crate::frame::{Class, VM_NODE, kind, vm_and_incarnation};
 use crate::switch::peer::Notice;
 use crate::switch::port::Port;
@@ -163,7 +163,9 @@ impl Switch {
                     self.tell_heard(vm, heard);
                 }
             }
-            News::Bound { endpoint, found } => self.bound_elsewhere(endpoint, &found),
+            News::Bound { endpoint, found } => {
+                self.end_awaiting(endpoint.dcid, endpoint.number, &found);
+            }
             News::Node { node, .. } => self.node_joined(node),
             News::NodeLost(node) => self.node_lost(node),
             News::Lease(lease) => self.lease(lease),
@@ -211,8 +213,11 @@ impl Switch {
         }
     }
 
-    /// Nothing is owed to that port any more.
-    pub(super) fn forget_in_cluster(&mut self, id: PortId) {
+    /// Nothing is owed to that port any more, here or at a link.
+    pub(super) fn forget_port(&mut self, id: PortId) {
+        for port in self.ports.iter_mut().flatten() {
+            port.forget_port(id);
+        }
         if let Some(cluster) = &mut self.cluster {
             cluster.forget_port(id);
         }
@@ -320,10 +325,6 @@ impl Switch {
         for vm in routes.unwrap_or_default() {
             self.retry_peers(vm);
         }
-    }
-
-    fn bound_elsewhere(&mut self, endpoint: crate::directory::Endpoint, found: &FoundEndpoint) {
-        self.end_awaiting(endpoint.dcid, endpoint.number, found);
     }
 }
 

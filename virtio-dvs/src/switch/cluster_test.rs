@@ -1,5 +1,5 @@
 use super::*;
-use crate::directory::{Answer, Endpoint, Lease, RequestId};
+use crate::directory::{Answer, Endpoint, Found, Lease, RequestId};
 use crate::frame::{Frame, result};
 use crate::switch::peer::Stamp;
 use crate::switch::{Drop, Verdict};
@@ -452,7 +452,7 @@ fn an_endpoint_that_is_bound_elsewhere_ends_the_wait() {
     assert_eq!(request, Request::Await { endpoint });
     world.switch.answer(id, Answer::Found(None));
     world.forget();
-    let found = FoundEndpoint {
+    let found = Found {
         vm: 9,
         generation: 3,
         location: at(OTHER, 4, 6),

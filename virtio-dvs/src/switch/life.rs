@@ -4,6 +4,7 @@ use crate::directory::{DirectoryError, Location, Owner, Request};
 use crate::frame::{Class, VM_NODE, kind, vm_and_incarnation};
 use crate::switch::peer::Notice;
 use crate::switch::{Action, Life, Pending, PortId, Switch};
+use std::collections::BTreeSet;
 
 impl Switch {
     /// A VMM has connected. A life that was restored goes on, otherwise a new one begins;
@@ -86,20 +87,14 @@ impl Switch {
             return;
         };
         let (vm, dcid) = (port.attributes.vm, port.attributes.dcid);
-        let awaited = port.awaiting.numbers();
-        let peers = std::mem::take(&mut port.peers);
-        port.clear();
         port.life = Life::Over(incarnation);
-        self.forget_in_cluster(id);
-        self.unwatch_unawaited(dcid, &awaited);
+        let peers = self.forget_life(id);
         self.tell_peers_nodes(&peers, Notice::Gone { vm, incarnation });
-        self.leaves_survey(id);
         let mut told = Vec::new();
         for &other_id in self.by_vm.values() {
             let Some(other) = self.ports.get_mut(other_id.0).and_then(Option::as_mut) else {
                 continue;
             };
-            other.forget_port(id);
             other.peers.remove(&vm);
             if other.running && other_id != id && other.attributes.dcid == dcid {
                 told.push(other_id);
@@ -118,18 +113,25 @@ impl Switch {
         let Some(port) = self.port_mut(id) else {
             return;
         };
-        let incarnation = port.last_incarnation();
+        port.renewed = Some(port.last_incarnation());
+        self.forget_life(id);
+        self.begin(id);
+    }
+
+    /// Forgets all that belonged to the life of the port's VM, here and at the other ports; gives
+    /// the VMs that it talked to.
+    fn forget_life(&mut self, id: PortId) -> BTreeSet<u32> {
+        let Some(port) = self.port_mut(id) else {
+            return BTreeSet::new();
+        };
         let dcid = port.attributes.dcid;
         let awaited = port.awaiting.numbers();
+        let peers = std::mem::take(&mut port.peers);
         port.clear();
-        port.renewed = Some(incarnation);
-        for other in self.ports.iter_mut().flatten() {
-            other.forget_port(id);
-        }
-        self.forget_in_cluster(id);
+        self.forget_port(id);
         self.leaves_survey(id);
         self.unwatch_unawaited(dcid, &awaited);
-        self.begin(id);
+        peers
     }
 
     /// Once the rings are in use, a reset ends this life.

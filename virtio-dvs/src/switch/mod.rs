@@ -205,10 +205,7 @@ impl Switch {
         };
         let vm = port.attributes.vm;
         self.by_vm.remove(&vm);
-        for other in self.ports.iter_mut().flatten() {
-            other.forget_port(id);
-        }
-        self.forget_in_cluster(id);
+        self.forget_port(id);
         self.ask(Request::Leave { vm }, Pending::Nothing("leave"));
     }
 

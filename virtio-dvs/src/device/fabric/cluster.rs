@@ -36,10 +36,6 @@ impl Cluster {
             arrivals: Arrivals::default(),
         }
     }
-
-    pub(super) fn has_backlog(&self) -> bool {
-        self.links.has_backlog()
-    }
 }
 
 impl Fabric {
@@ -183,6 +179,11 @@ impl Fabric {
         self.switch.news(news);
     }
 
+    pub(super) fn links_have_backlog(&self) -> bool {
+        let cluster = self.cluster.as_ref();
+        cluster.is_some_and(|it| it.links.has_backlog())
+    }
+
     pub(super) fn flush_links(&mut self) {
         if let Some(cluster) = &mut self.cluster {
             cluster.links.flush();
@@ -197,7 +198,7 @@ impl Fabric {
         };
         let Cluster {
             links, arrivals, ..
-        } = &mut cluster;
+        } = cluster.as_mut();
         let mut sink = FromLinks {
             fabric: self,
             arrivals,

@@ -1,5 +1,6 @@
 //! How a node finds etcd, and how it proves who it is.
 
+use crate::range::{OutOfRange, in_range};
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -89,17 +90,8 @@ pub enum EtcdConfigError {
     #[error("the prefix {0:?} must end with a slash and be at most {PREFIX_MAX} bytes")]
     Prefix(String),
     /// A number is out of its range.
-    #[error("{name} is {value}; it must be from {min} to {max}")]
-    Range {
-        /// Name of the field.
-        name: &'static str,
-        /// What was given.
-        value: u64,
-        /// Least value.
-        min: u64,
-        /// Largest value.
-        max: u64,
-    },
+    #[error(transparent)]
+    Range(#[from] OutOfRange),
 }
 
 impl EtcdConfig {
@@ -117,7 +109,7 @@ impl EtcdConfig {
         }
         in_range("ttl_ms", self.ttl_ms, TTL_MIN_MS, TTL_MAX_MS)?;
         let (min, max) = (TIMEOUT_MIN_MS, TIMEOUT_MAX_MS);
-        in_range("timeout_ms", self.timeout_ms, min, max)
+        Ok(in_range("timeout_ms", self.timeout_ms, min, max)?)
     }
 
     fn check_endpoints(&self) -> Result<(), EtcdConfigError> {
@@ -151,18 +143,6 @@ impl EtcdConfig {
     pub(super) const fn patience(&self) -> Duration {
         Duration::from_millis(self.timeout_ms)
     }
-}
-
-fn in_range(name: &'static str, value: u64, min: u64, max: u64) -> Result<(), EtcdConfigError> {
-    if (min..=max).contains(&value) {
-        return Ok(());
-    }
-    Err(EtcdConfigError::Range {
-        name,
-        value,
-        min,
-        max,
-    })
 }
 
 #[cfg(test)]
