@@ -132,7 +132,7 @@ pub enum News {
         /// By whom.
         found: Found,
     },
-    /// Another node has joined, or has another address now.
+    /// Another node has joined, has another address now, or was started again.
     Node {
         /// The node.
         node: NodeId,

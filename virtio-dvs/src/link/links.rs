@@ -212,6 +212,17 @@ impl Links {
         }
     }
 
+    /// A node was started: if it waits to be dialled, it is dialled at once.
+    pub fn started(&mut self, node: NodeId, now: Duration) {
+        self.now = now;
+        if let Some(peer) = self.peers.get_mut(&node)
+            && peer.dial_at.is_some()
+        {
+            peer.backoff.forget();
+            self.dial_after(node, Duration::ZERO);
+        }
+    }
+
     /// A node has left the cluster: its session is closed, without a [`Sink::down`]. It may still
     /// dial.
     pub fn unwanted(&mut self, node: NodeId) {

@@ -172,6 +172,7 @@ impl Fabric {
             && let Some(cluster) = &mut self.cluster
         {
             cluster.addresses.insert(*node, address.clone());
+            cluster.links.started(*node, self.epoch.elapsed());
             if cluster.wanted.contains(node) {
                 self.dial(*node);
             }

@@ -73,8 +73,12 @@ impl Shared {
     }
 
     async fn record_of(self: &Rc<Self>, vm: u32) -> Result<Option<directory::VmRecord>, Fail> {
-        let key = self.keys.vm(vm);
-        let record = Snapshot::new(self).get::<VmRecord>(key).await?;
+        let record = async {
+            let key = self.keys.vm(vm);
+            Snapshot::new(self).get::<VmRecord>(key).await
+        };
+        let held = self.all_below(self.keys.held(vm), true);
+        let (record, held) = tokio::try_join!(record, held)?;
         let Some(record) = record.filter(|record| record.node == self.me) else {
             return Ok(None);
         };
@@ -87,7 +91,7 @@ impl Shared {
         if let Some(life) = life {
             let incarnation = life.incarnation;
             let owner = Owner { vm, incarnation };
-            endpoints = self.endpoints_of(owner, life.dcid).await?;
+            endpoints = self.endpoints_of(owner, life.dcid, &held).await?;
         }
         Ok(Some(directory::VmRecord {
             attributes: member.attributes,
@@ -102,8 +106,8 @@ impl Shared {
         self: &Rc<Self>,
         owner: Owner,
         dcid: u32,
+        held: &Below,
     ) -> Result<Vec<BoundRecord>, Fail> {
-        let held = self.all_below(self.keys.held(owner.vm), true).await?;
         let keys = held.found.iter();
         let endpoints = keys.filter_map(|it| self.keys.endpoint_of(owner.vm, it.key()));
         let endpoints = endpoints.filter(|endpoint| endpoint.dcid == dcid).collect();

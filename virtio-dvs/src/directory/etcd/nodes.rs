@@ -10,6 +10,8 @@ pub(super) struct Presence {
     pub(super) tenure: i64,
     /// Where it listens for links.
     pub(super) address: String,
+    /// Which run of the node it is. One that was started again in time is in the same tenure.
+    pub(super) instance: u64,
 }
 
 #[derive(Debug)]

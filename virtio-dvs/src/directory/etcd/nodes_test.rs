@@ -2,7 +2,11 @@ use super::*;
 
 fn there(tenure: i64) -> Option<Presence> {
     let address = format!("since {tenure}");
-    Some(Presence { tenure, address })
+    Some(Presence {
+        tenure,
+        address,
+        instance: 1,
+    })
 }
 
 fn joined(node: u32, tenure: i64) -> News {
@@ -22,6 +26,19 @@ fn a_node_is_lost_with_its_tenure() {
     assert_eq!(moved, [News::NodeLost(one), joined(1, 9)]);
     assert_eq!(nodes.learn(one, None, 11), [News::NodeLost(one)]);
     assert_eq!(nodes.tenure(one), None);
+}
+
+#[test]
+fn a_node_that_was_started_again_is_heard_of_but_not_lost() {
+    let mut nodes = Nodes::new(NodeId(0));
+    let one = NodeId(1);
+    nodes.learn(one, there(5), 5);
+    let again = there(5).map(|presence| Presence {
+        instance: 2,
+        ..presence
+    });
+    assert_eq!(nodes.learn(one, again.clone(), 7), [joined(1, 5)]);
+    assert_eq!(nodes.learn(one, again, 8), []);
 }
 
 #[test]

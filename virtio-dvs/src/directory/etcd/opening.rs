@@ -38,21 +38,29 @@ impl<'a> Opening<'a> {
         inbox: Arc<Inbox>,
         orders: UnboundedSender<Order>,
     ) -> Result<(Rc<Shared>, Session), EtcdError> {
-        let connect = async || self.connect(options).await;
-        let (client, version) = self.insist(connect).await?;
-        check_version(&version)?;
+        let connect = async || {
+            let client = connection::connect(self.config, options).await;
+            client.map_err(Fail::Away)
+        };
+        let client = self.insist(connect).await?;
         let keys = Keys::new(&self.config.prefix);
         let watches = Watches::new(orders);
-        let shared = Rc::new(Shared::new(me.node, client, keys, inbox, watches));
+        let shared = Rc::new(Shared::new(me.node, client.clone(), keys, inbox, watches));
         let ttl = self.config.ttl();
-        let mut session = Session::new(shared.clone(), &me.address, &me.boot, ttl);
+        let session = Session::new(shared.clone(), &me.address, &me.boot, ttl);
+        let claim = self.claim_number(me, session);
+        let (session, ()) = tokio::try_join!(claim, self.check_version(&client))?;
+        Ok((shared, session))
+    }
+
+    async fn claim_number(&self, me: &Me, mut session: Session) -> Result<Session, EtcdError> {
         // Whoever has our number has a lease to lose it.
-        let deadline = self.deadline + ttl;
+        let deadline = self.deadline + self.config.ttl();
         let mut backoff = Backoff::new();
         let mut last = Trouble::Silent;
         loop {
             match timeout_at(deadline, session.claim()).await {
-                Ok(Ok(Claim::Ours)) => return Ok((shared, session)),
+                Ok(Ok(Claim::Ours)) => return Ok(session),
                 Ok(Ok(Claim::InUse(address))) => {
                     let node = me.node;
                     return Err(EtcdError::NodeInUse { node, address });
@@ -64,13 +72,13 @@ impl<'a> Opening<'a> {
         }
     }
 
-    /// Connects, and asks for etcd's version: whether anybody is there shows with a request.
-    async fn connect(&self, options: &ConnectOptions) -> Result<(Client, String), Fail> {
-        let client = connection::connect(self.config, options).await;
-        let client = client.map_err(Fail::Away)?;
-        let mut maintenance = client.maintenance_client();
-        let status = ask(maintenance.status()).await.map_err(Fail::Away)?;
-        Ok((client, status.version().to_owned()))
+    /// Whether anybody is there, and knows what is used here.
+    async fn check_version(&self, client: &Client) -> Result<(), EtcdError> {
+        let status = async || {
+            let mut maintenance = client.maintenance_client();
+            ask(maintenance.status()).await.map_err(Fail::Away)
+        };
+        check_version(self.insist(status).await?.version())
     }
 
     /// Tries until it works, is hopeless, or the time is over.

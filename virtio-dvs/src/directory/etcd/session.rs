@@ -23,6 +23,13 @@ pub(super) enum Claim {
     InUse(String),
 }
 
+/// A lease that was granted.
+#[derive(Debug, Clone, Copy)]
+struct Grant {
+    lease: i64,
+    asked: Instant,
+}
+
 /// How an attempt to renew the lease ended.
 enum Renewal {
     Renewed,
@@ -74,20 +81,25 @@ impl Session {
         let key = self.shared.keys.node(self.shared.me);
         loop {
             let mut client = self.shared.client.kv_client();
-            let answer = self.shared.ask(client.get(key.as_str(), None)).await?;
+            let look = self.shared.ask(client.get(key.as_str(), None));
+            // At once, since a node that is started again is waited for.
+            let (answer, mut grant) = tokio::try_join!(look, self.grant())?;
             let Some(found) = answer.kvs().first() else {
-                if self.write(&key, None).await? {
+                if self.write(&key, None, grant).await? {
                     return Ok(Claim::Ours);
                 }
                 continue;
             };
             let old: NodeRecord = records::decode(found.key(), found.value())?;
-            if !self.was_ours(&old) && self.is_renewed(found.lease()).await? {
-                return Ok(Claim::InUse(old.address));
+            if !self.was_ours(&old) {
+                if self.is_renewed(found.lease()).await? {
+                    return Ok(Claim::InUse(old.address));
+                }
+                grant = self.grant().await?;
             }
             if old.boot != self.record.boot {
                 self.remove(&key, found).await?;
-            } else if self.write(&key, Some(found)).await? {
+            } else if self.write(&key, Some(found), grant).await? {
                 return Ok(Claim::Ours);
             }
         }
@@ -122,12 +134,22 @@ impl Session {
         Ok(())
     }
 
-    /// Writes this node's key under a new lease if it is as it was. Gives whether it did.
-    async fn write(&mut self, key: &str, old: Option<&KeyValue>) -> Result<bool, Fail> {
+    /// A new lease. One that is not used runs out by itself.
+    async fn grant(&self) -> Result<Grant, Fail> {
         let asked = Instant::now();
         let ttl = i64::try_from(self.ttl.as_millis().div_ceil(1000)).unwrap_or(i64::MAX);
         let mut client = self.shared.client.lease_client();
         let lease = self.shared.ask(client.grant(ttl, None)).await?.id();
+        Ok(Grant { lease, asked })
+    }
+
+    /// Writes this node's key under a new lease if it is as it was. Gives whether it did.
+    async fn write(
+        &mut self,
+        key: &str,
+        old: Option<&KeyValue>,
+        Grant { lease, asked }: Grant,
+    ) -> Result<bool, Fail> {
         let before = old.map_or(0, KeyValue::mod_revision);
         let unchanged = Compare::mod_revision(key, CompareOp::Equal, before);
         let value = records::encode(&self.record)?;
@@ -151,7 +173,11 @@ impl Session {
     fn begin(&mut self, tenure: i64, revision: i64) {
         let shared = &self.shared;
         let address = self.record.address.clone();
-        let presence = Presence { tenure, address };
+        let presence = Presence {
+            tenure,
+            address,
+            instance: self.record.instance,
+        };
         shared.learn(shared.me, Some(presence), revision);
         // Who created the key just now knows that the lives before are over.
         let goes_on = self.tenure.map_or(tenure != revision, |it| it == tenure);

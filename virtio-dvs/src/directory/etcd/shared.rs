@@ -193,7 +193,10 @@ impl Shared {
 
 /// What a node's key says.
 pub(super) fn presence(key: &etcd_client::KeyValue) -> Result<Presence, DirectoryError> {
-    let NodeRecord { address, .. } = super::records::decode(key.key(), key.value())?;
-    let tenure = key.create_revision();
-    Ok(Presence { tenure, address })
+    let record: NodeRecord = super::records::decode(key.key(), key.value())?;
+    Ok(Presence {
+        tenure: key.create_revision(),
+        address: record.address,
+        instance: record.instance,
+    })
 }

@@ -105,6 +105,28 @@ fn who_is_not_there_is_dialled_again_later() {
 }
 
 #[test]
+fn who_was_started_is_dialled_at_once() {
+    let free = transport::listen("127.0.0.1:0".parse().unwrap()).unwrap();
+    let address = free.local_addr().unwrap().as_socket().unwrap();
+    drop(free);
+    let mut world = World::of([plain(1)]);
+    world.nodes[0]
+        .links
+        .want(TWO, &address.to_string(), world.now);
+    world.until(|world| world.nodes[0].error(TWO).contains("refused"));
+    let mut late = plain(2);
+    late.listen = address;
+    world.nodes.push(Node::open(late));
+    // No time passes.
+    world.nodes[0].links.started(TWO, world.now);
+    world.until_up(0, 1);
+    // Who is there already is not disturbed.
+    world.nodes[0].links.started(TWO, world.now);
+    world.turn();
+    assert!(world.nodes[0].is_up(TWO) && world.nodes[0].downs().is_empty());
+}
+
+#[test]
 fn an_address_may_be_wrong_and_may_change() {
     let mut world = World::of([plain(1), plain(2)]);
     world.nodes[0]
