@@ -179,16 +179,16 @@ impl World {
                 let (node, token) = (event.data() >> 32, event.data() & 0xffff_ffff);
                 let node = &mut self.nodes[usize::try_from(node).unwrap()];
                 let set = event.event_set();
-                let (readable, writable) = (EventSet::IN, EventSet::OUT);
                 let token = u32::try_from(token).unwrap();
                 let fabric = &mut node.fabric;
-                fabric.link_ready(token, set.intersects(readable), set.intersects(writable));
+                fabric.link_ready(token, set.into());
             }
         }
     }
 
     fn take_watches(&mut self) {
-        let set = EventSet::IN | EventSet::OUT | EventSet::EDGE_TRIGGERED;
+        let set = EventSet::IN | EventSet::OUT | EventSet::READ_HANG_UP;
+        let set = set | EventSet::EDGE_TRIGGERED;
         for (index, node) in self.nodes.iter_mut().enumerate() {
             for watch in node.fabric.take_link_watches() {
                 let (operation, socket, token) = match watch {

@@ -257,7 +257,8 @@ impl Worker {
         let links = self.fabric.take_link_watches().into_iter();
         changes.extend(links.map(|watch| match watch {
             LinkWatch::Add { socket, token } => {
-                let set = EventSet::IN | EventSet::OUT | EventSet::EDGE_TRIGGERED;
+                let set = EventSet::IN | EventSet::OUT | EventSet::READ_HANG_UP;
+                let set = set | EventSet::EDGE_TRIGGERED;
                 let token = Token::Link(token).pack();
                 Change::Listen(Events::with_data(socket.as_ref(), token, set))
             }
@@ -355,11 +356,7 @@ impl MutEventSubscriber for Worker {
             Token::Throttle => self.fabric.resume(),
             Token::Directory => self.fabric.directory_ready(),
             Token::Link(token) => {
-                let set = events.event_set();
-                let broken = set.intersects(EventSet::ERROR | EventSet::HANG_UP);
-                let readable = broken || set.contains(EventSet::IN);
-                let writable = broken || set.contains(EventSet::OUT);
-                self.fabric.link_ready(token, readable, writable);
+                self.fabric.link_ready(token, events.event_set().into());
             }
             Token::LinkTimer => {
                 self.link_deadline = None;

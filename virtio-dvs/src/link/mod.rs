@@ -36,6 +36,7 @@ use socket2::Socket;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use thiserror::Error;
+use vmm_sys_util::epoll::EventSet;
 
 pub use codec::{VERSION, VERSION_LOWEST};
 pub use config::{LinkConfig, LinkConfigError, LinkLimits, Lz4, TlsFiles};
@@ -61,8 +62,31 @@ pub trait Sink {
     fn room(&mut self, node: NodeId, class: Class);
 }
 
-/// A change to what the event loop listens to. Every descriptor is wanted edge-triggered, for input
-/// and output.
+/// What the system says of a descriptor.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Readiness {
+    /// There may be something to read, or an error to be found by reading.
+    pub readable: bool,
+    /// There may be room to write.
+    pub writable: bool,
+    /// The other side says no more: it is to be read to the end.
+    pub hung_up: bool,
+}
+
+impl From<EventSet> for Readiness {
+    fn from(set: EventSet) -> Readiness {
+        let broken = set.intersects(EventSet::ERROR | EventSet::HANG_UP);
+        let hung_up = broken || set.contains(EventSet::READ_HANG_UP);
+        Readiness {
+            readable: hung_up || set.contains(EventSet::IN),
+            writable: broken || set.contains(EventSet::OUT),
+            hung_up,
+        }
+    }
+}
+
+/// A change to what the event loop listens to. Every descriptor is wanted edge-triggered, for input,
+/// output and that the other side hangs up.
 #[derive(Debug, Clone)]
 pub enum Watch {
     /// Call [`Links::ready`] with this token.

@@ -54,6 +54,10 @@ pub struct Transport {
     tls: Option<Box<Tls>>,
     /// The socket takes no more for now.
     pub blocked: bool,
+    /// The other side has hung up: what it said before is to be read to the end.
+    pub hung_up: bool,
+    /// All that had come was read; the system tells when more comes.
+    drained: bool,
     /// Calls that wrote.
     pub writes: u64,
     /// Bytes that may still come; without a limit after the handshake.
@@ -103,6 +107,8 @@ impl Transport {
             socket: Arc::new(socket),
             tls: tls.map(Box::new),
             blocked: false,
+            hung_up: false,
+            drained: false,
             writes: 0,
             allowance: Some(BEFORE_HANDSHAKE),
         })
@@ -144,6 +150,12 @@ impl Transport {
         let _ = self.socket.shutdown(Shutdown::Write);
     }
 
+    /// Whether there is nothing to read before the system tells of something: reading got less than
+    /// there was room for, and the other side has not hung up.
+    pub fn is_drained(&self) -> bool {
+        self.drained
+    }
+
     /// Reads what has come into `plain`, at most [`CHUNK`] and [`CHUNK_EXTRA`] bytes, which must
     /// have room. `cipher` has room for [`CHUNK`].
     pub fn read(&mut self, plain: &mut [u8], cipher: &mut [u8]) -> Result<Got, Fault> {
@@ -180,6 +192,7 @@ impl Transport {
                 Err(error) => return Err(error.into()),
             }
         };
+        self.drained = count < most && !self.hung_up;
         if let Some(left) = &mut self.allowance {
             *left = left.checked_sub(count).ok_or(Fault::TooLong)?;
         }

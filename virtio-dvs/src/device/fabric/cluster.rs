@@ -3,7 +3,7 @@
 
 use super::*;
 use crate::directory::{News, NodeId};
-use crate::link::{SendError, SessionView, Sink, Watch as LinkWatch};
+use crate::link::{Readiness, SendError, SessionView, Sink, Watch as LinkWatch};
 use crate::switch::peer::{Notice, Stamp};
 use std::collections::BTreeSet;
 use std::os::fd::BorrowedFd;
@@ -40,8 +40,8 @@ impl Cluster {
 
 impl Fabric {
     /// A descriptor of a link is ready.
-    pub fn link_ready(&mut self, token: u32, readable: bool, writable: bool) {
-        self.with_links(|links, now, sink| links.ready(token, readable, writable, now, sink));
+    pub fn link_ready(&mut self, token: u32, ready: Readiness) {
+        self.with_links(|links, now, sink| links.ready(token, ready, now, sink));
         self.settle();
     }
 

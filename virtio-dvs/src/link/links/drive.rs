@@ -2,35 +2,27 @@
 
 use super::{Due, Links, Slot, TOKEN_LISTENER};
 use crate::frame::Class;
-use crate::link::Sink;
 use crate::link::connection::Stage;
 use crate::link::transport::Got;
+use crate::link::{Readiness, Sink};
 use std::time::Duration;
 
 /// Readings of one connection before others have their turn. Each is of about two bulk frames.
 const FAIR_SHARE: usize = 4;
 
 impl Links {
-    /// Something has happened at the descriptor with this token: there may be something to read (or
-    /// the other side has hung up, or there is an error), or room to write.
-    pub fn ready(
-        &mut self,
-        token: u32,
-        readable: bool,
-        writable: bool,
-        now: Duration,
-        sink: &mut dyn Sink,
-    ) {
+    /// Something has happened at the descriptor with this token.
+    pub fn ready(&mut self, token: u32, ready: Readiness, now: Duration, sink: &mut dyn Sink) {
         self.now = now;
         if token == TOKEN_LISTENER {
             self.accept();
         } else if let Ok(token) = usize::try_from(token) {
-            self.ready_at(token - 1, readable, writable, sink);
+            self.ready_at(token - 1, ready, sink);
         }
         self.settle(sink);
     }
 
-    fn ready_at(&mut self, slot: Slot, readable: bool, writable: bool, sink: &mut dyn Sink) {
+    fn ready_at(&mut self, slot: Slot, ready: Readiness, sink: &mut dyn Sink) {
         let Some(connection) = self.connections.get_mut(slot) else {
             return;
         };
@@ -39,10 +31,11 @@ impl Links {
             return;
         }
         let in_turn = connection.stage == Stage::Open && connection.class == Class::Bulk;
-        if writable && std::mem::take(&mut connection.transport.blocked) {
+        connection.transport.hung_up |= ready.hung_up;
+        if ready.writable && std::mem::take(&mut connection.transport.blocked) {
             self.write_soon(slot);
         }
-        if !readable {
+        if !ready.readable {
             return;
         }
         if in_turn {
@@ -129,12 +122,13 @@ impl Links {
                 return;
             };
             let got = connection.receive(&mut self.scratch, self.now, sink);
+            let drained = connection.transport.is_drained();
             if !connection.output.is_empty() || connection.transport.wants_write() {
                 self.write_soon(slot);
             }
             match got {
-                Ok(Got::Bytes(_)) => {}
-                Ok(Got::Blocked) => return,
+                Ok(Got::Bytes(_)) if !drained => {}
+                Ok(Got::Bytes(_) | Got::Blocked) => return,
                 Ok(Got::Ended) => return self.fail(slot, "the peer has closed the connection"),
                 Err(broken) => return self.fail(slot, &broken.to_string()),
             }

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::link::codec::Piece;
-use crate::link::{LinkConfig, SessionView, codec};
+use crate::link::{LinkConfig, Readiness, SessionView, codec};
 use rand_xoshiro::Xoshiro256PlusPlus;
 use rand_xoshiro::rand_core::SeedableRng;
 use rustix::event::{PollFd, PollFlags, Timespec, epoll, poll};
@@ -94,14 +94,14 @@ impl Node {
         for event in events {
             let token = u32::try_from(event.data.u64()).unwrap();
             let flags = event.flags;
-            let input = epoll::EventFlags::IN
-                | epoll::EventFlags::RDHUP
-                | epoll::EventFlags::HUP
-                | epoll::EventFlags::ERR;
-            let readable = flags.intersects(input);
-            let writable = flags.contains(epoll::EventFlags::OUT);
-            self.links
-                .ready(token, readable, writable, now, &mut self.recorder);
+            let broken = epoll::EventFlags::HUP | epoll::EventFlags::ERR;
+            let hung_up = flags.intersects(broken | epoll::EventFlags::RDHUP);
+            let ready = Readiness {
+                readable: hung_up || flags.contains(epoll::EventFlags::IN),
+                writable: flags.contains(epoll::EventFlags::OUT),
+                hung_up,
+            };
+            self.links.ready(token, ready, now, &mut self.recorder);
         }
         self.links.tick(now, &mut self.recorder);
         self.links.run_backlog(now, &mut self.recorder);
