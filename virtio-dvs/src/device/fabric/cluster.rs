@@ -232,14 +232,16 @@ impl Sink for FromLinks<'_> {
         let dropped = match switch.remote_frame(node, stamp, header, class, payload.len()) {
             Verdict::Deliver(to) => {
                 let payload = Payload::Bytes(payload);
-                self.fabric.sight(to, Place::FromLink, header);
-                let delivered = self.fabric.deliver(to, class, header, &payload);
-                if !delivered {
-                    self.fabric.sight(to, Place::Dropped(Drop::NoRoom), header);
-                    self.fabric.switch.remote_no_room(node, to, class);
-                    self.fabric.look_for_room_later(to, class);
+                let fabric = &mut *self.fabric;
+                fabric.sight(to, Place::FromLink, header);
+                let tell = |switch: &mut Switch| switch.remote_no_room(node, to, class);
+                let dropped = fabric
+                    .deliver_or_tell(to, class, header, &payload, tell)
+                    .err();
+                if let Some(drop) = dropped {
+                    fabric.sight(to, Place::Dropped(drop), header);
                 }
-                (!delivered).then_some(Drop::NoRoom)
+                dropped
             }
             Verdict::Drop(drop) => Some(drop),
             Verdict::Forward(..) | Verdict::Tell => None,

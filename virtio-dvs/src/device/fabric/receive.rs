@@ -40,6 +40,23 @@ impl Fabric {
         }
     }
 
+    /// The same; if there is no room the switch is told, and told again when there is.
+    pub(super) fn deliver_or_tell(
+        &mut self,
+        to: PortId,
+        class: Class,
+        header: &Frame,
+        payload: &Payload<'_, '_>,
+        tell: impl FnOnce(&mut Switch),
+    ) -> Result<(), Drop> {
+        if self.deliver(to, class, header, payload) {
+            return Ok(());
+        }
+        tell(&mut self.switch);
+        self.look_for_room_later(to, class);
+        Err(Drop::NoRoom)
+    }
+
     /// Says something to a guest, now or, collapsed into RETRY(all), when there is room.
     pub(super) fn say(&mut self, to: PortId, frame: &Frame) {
         let said = self.deliver(to, Class::Message, frame, &Payload::Bytes(&[]));

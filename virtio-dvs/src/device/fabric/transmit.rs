@@ -140,13 +140,8 @@ impl Fabric {
             Verdict::Forward(node, stamp) => self.forward(from, node, class, stamp, header, pieces),
             Verdict::Tell => self.told(from, header, pieces),
             Verdict::Deliver(to) => {
-                let delivered = self.deliver(to, class, header, &payload);
-                if !delivered {
-                    self.switch.no_room(from, to, class);
-                    self.look_for_room_later(to, class);
-                    return Err(Drop::NoRoom);
-                }
-                Ok(())
+                let tell = |switch: &mut Switch| switch.no_room(from, to, class);
+                self.deliver_or_tell(to, class, header, &payload, tell)
             }
         }
     }
