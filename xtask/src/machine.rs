@@ -45,10 +45,6 @@ const MEMORY_MIB: &str = "6144";
 /// there is a next one soon, and a machine that has stopped for good can be told from one that
 /// waits: ticking takes some percent of a processor.
 const TICK: &str = "nohz=off highres=off";
-/// All processors read the counter of the machine below. The kernel doubts that for AMD's of several
-/// sockets, and would ask an emulated HPET for the time, at some 10 us each, and KVM then has no
-/// clock for its guests that they can read by themselves.
-const CLOCK: &str = "tsc=reliable";
 /// A machine that says nothing and uses no processor for this long has stopped for good.
 const IDLE: Duration = Duration::from_secs(30);
 /// Lines of its console that are shown when it does not finish its job.
@@ -166,10 +162,7 @@ impl<'a> Machine<'a> {
             .arg(self.image.kernel.bz_image())
             .arg("-initrd")
             .arg(initramfs);
-        qemu.args([
-            "-append",
-            &format!("console=ttyS0 quiet panic=-1 {TICK} {CLOCK}"),
-        ]);
+        qemu.args(["-append", &format!("console=ttyS0 quiet panic=-1 {TICK}")]);
         qemu.args(["-device", "virtio-serial-pci"]);
         Ok(qemu)
     }
