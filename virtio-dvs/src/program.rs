@@ -2,7 +2,7 @@
 
 use clap::{Args, Command, ValueEnum};
 use clap_complete::Shell;
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 use tracing_subscriber::EnvFilter;
 
 /// Section of the manual that the pages belong to: programs of the system.
@@ -48,6 +48,8 @@ impl ProgramFlags {
         let logs = tracing_subscriber::fmt()
             .with_env_filter(filter)
             .with_writer(io::stderr)
+            // Colours are for people; a file or the journal would keep the codes.
+            .with_ansi(io::stderr().is_terminal())
             // A log that nobody reads any more must not end the program.
             .log_internal_errors(false);
         match self.log_format {

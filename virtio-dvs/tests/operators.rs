@@ -226,6 +226,37 @@ fn logs_are_objects_where_asked_for() {
 }
 
 #[test]
+fn what_is_no_terminal_gets_no_colours() {
+    let directory = TempDir::new().unwrap();
+    let path = |name: &str| directory.path().join(name).display().to_string();
+    let mut child = Command::new(env!("CARGO_BIN_EXE_dvs-node"))
+        .args(["--run-dir", &path("run"), "--api-socket", &path("api.sock")])
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut log = BufReader::new(child.stderr.take().unwrap()).lines();
+    let ready = log.find(|line| line.as_ref().unwrap().contains("the node is ready"));
+    assert!(!ready.unwrap().unwrap().contains('\x1b'));
+    child.kill().unwrap();
+    child.wait().unwrap();
+}
+
+#[test]
+fn what_is_wrong_is_said_once() {
+    let output = Command::new(env!("CARGO_BIN_EXE_dvs-node"))
+        .args(["--run-dir", "run", "--api-socket", "api.sock"])
+        .args(["--listen", "127.0.0.1:7400", "--plaintext"])
+        .args(["--etcd", "host"])
+        .output()
+        .unwrap();
+    assert!(!output.status.success());
+    assert_eq!(
+        String::from_utf8(output.stderr).unwrap(),
+        "dvs-node: cluster.etcd: the etcd endpoint \"host\" must begin with http:// or https://\n"
+    );
+}
+
+#[test]
 fn the_program_tells_systemd_that_it_is_ready() {
     let directory = TempDir::new().unwrap();
     let path = |name: &str| directory.path().join(name);

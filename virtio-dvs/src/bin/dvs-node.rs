@@ -1,6 +1,6 @@
 //! dvs-node: carries frames between the VMs of a host.
 
-use anyhow::Context;
+use anyhow::anyhow;
 use clap::{Args, CommandFactory, Parser};
 use sd_notify::NotifyState;
 use std::net::SocketAddr;
@@ -136,7 +136,8 @@ fn main() -> ExitCode {
     match run(arguments) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("dvs-node: {error:#}");
+            // Each error says its cause in its own words.
+            eprintln!("dvs-node: {error}");
             ExitCode::FAILURE
         }
     }
@@ -151,12 +152,15 @@ fn run(arguments: Arguments) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_io()
         .build()
-        .context("cannot create a runtime")?;
+        .map_err(|error| anyhow!("cannot create a runtime: {error}"))?;
     runtime.block_on(async {
         // Before anything can be asked of the node, so that no signal leaves things behind.
-        let mut terminate = signal(SignalKind::terminate()).context("cannot handle SIGTERM")?;
-        let mut interrupt = signal(SignalKind::interrupt()).context("cannot handle SIGINT")?;
-        let mut hangup = signal(SignalKind::hangup()).context("cannot handle SIGHUP")?;
+        let listen = |kind: SignalKind| {
+            signal(kind).map_err(|error| anyhow!("cannot handle signals: {error}"))
+        };
+        let mut terminate = listen(SignalKind::terminate())?;
+        let mut interrupt = listen(SignalKind::interrupt())?;
+        let mut hangup = listen(SignalKind::hangup())?;
         let api = config.api_socket.clone().unwrap_or_default();
         let node = Node::start(config)?;
         tracing::info!(api = %api.display(), "the node is ready");
