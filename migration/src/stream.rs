@@ -75,6 +75,17 @@ pub struct Known {
     pub limit: u32,
 }
 
+impl Known {
+    /// A kind of which there is one version so far.
+    pub const fn v1(kind: u16, limit: u32) -> Known {
+        Known {
+            kind,
+            versions: (1, 1),
+            limit,
+        }
+    }
+}
+
 /// A section as it was read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Section {
@@ -119,6 +130,11 @@ impl<W: Write> StreamWriter<W> {
         self.to.write_all(bytes)?;
         self.to.write_all(&checksum(&header, bytes).to_le_bytes())?;
         Ok(())
+    }
+
+    /// What is written to: for flushing, and for raw bytes that a section has announced.
+    pub fn inner(&mut self) -> &mut W {
+        &mut self.to
     }
 
     /// Ends the stream and gives back what it was written to.
@@ -188,6 +204,11 @@ impl<'a, R: Read> StreamReader<'a, R> {
             bytes,
         };
         Ok((kind != END).then_some(section))
+    }
+
+    /// What is read from: for raw bytes that the last section has announced.
+    pub fn inner(&mut self) -> &mut R {
+        &mut self.from
     }
 
     fn limit(&self, kind: u16, version: u16) -> Result<u32, StreamError> {
