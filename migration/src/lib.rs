@@ -25,5 +25,6 @@ pub mod layout;
 pub mod message;
 pub mod pages;
 pub mod place;
+pub mod precopy;
 pub mod stream;
 pub mod text;
