@@ -21,10 +21,17 @@
 
 pub mod bitmap;
 pub mod compat;
+pub mod destination;
 pub mod layout;
 pub mod message;
 pub mod pages;
 pub mod place;
 pub mod precopy;
+pub mod progress;
+pub mod source;
 pub mod stream;
+pub mod take;
 pub mod text;
+
+#[cfg(test)]
+mod both_test;

@@ -68,6 +68,7 @@ fn to_destination() -> Vec<ToDestination> {
             pieces: 12,
             pause: Duration::from_millis(1),
             drain: Duration::MAX,
+            last_pass: Duration::ZERO,
         }),
         ToDestination::Abort("cancelled".into()),
     ]
@@ -76,6 +77,7 @@ fn to_destination() -> Vec<ToDestination> {
 fn to_source() -> Vec<ToSource> {
     vec![
         ToSource::Accept(Accept {
+            node: 2,
             streams: 2,
             compression: Compression::None,
         }),

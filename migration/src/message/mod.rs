@@ -10,7 +10,7 @@ mod offer;
 mod state;
 
 pub use offer::{Accept, Cpu, CpuLeaf, Device, Offer, OfferError};
-pub use state::{Figures, HandOver, MAX_STATE, Part, Piece};
+pub use state::{Figures, HandOver, MAX_PIECE_BYTES, MAX_PIECES, MAX_STATE, Part, Piece};
 
 use crate::place::Place;
 use crate::stream::{Known, Section, StreamError, StreamReader, StreamWriter};

@@ -70,6 +70,8 @@ pub struct Offer {
 /// What of the offer the destination takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Accept {
+    /// Number of its node.
+    pub node: u32,
     /// How many data streams it takes, at least 1 and at most those offered.
     pub streams: u16,
     /// How pages may be packed: as offered, or not at all.

@@ -5,8 +5,12 @@ use crate::text::Text;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
-/// Most bytes of a [`Piece`] on the wire.
+/// Most bytes of the state in a [`Piece`].
+pub const MAX_PIECE_BYTES: usize = 16 << 20;
+/// Most bytes of a [`Piece`] on the wire: its state, its name and what tells them apart.
 pub(super) const MAX_PIECE: u32 = (16 << 20) + (2 << 10);
+/// Most pieces of a machine.
+pub const MAX_PIECES: u32 = 8192;
 /// Most bytes of all pieces together, their names included.
 pub const MAX_STATE: usize = 64 << 20;
 
@@ -58,6 +62,8 @@ pub struct HandOver {
     pub pause: Duration,
     /// How long it took to stop the devices and have all buffers back.
     pub drain: Duration,
+    /// How long it took to send the last round of pages.
+    pub last_pass: Duration,
 }
 
 /// How far the source is, for whoever looks at the destination.

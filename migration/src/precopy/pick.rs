@@ -80,7 +80,7 @@ impl Sent {
         self.data_pages.saturating_add(self.zero_pages)
     }
 
-    pub(super) fn add(&mut self, more: Sent) {
+    pub(crate) fn add(&mut self, more: Sent) {
         self.data_pages = self.data_pages.saturating_add(more.data_pages);
         self.zero_pages = self.zero_pages.saturating_add(more.zero_pages);
         self.bytes = self.bytes.saturating_add(more.bytes);
