@@ -94,6 +94,8 @@ pub struct World {
     pub destination_runs: bool,
     /// The destination has won but could not run it.
     pub given_back: bool,
+    /// The source may not have heard of that.
+    pub unheard: bool,
     pub source_over: bool,
     pub destination_over: bool,
 }
@@ -167,6 +169,7 @@ impl World {
             source_destroyed: false,
             destination_runs: false,
             given_back: false,
+            unheard: false,
             source_over: false,
             destination_over: false,
         };

@@ -174,11 +174,12 @@ fn a_body_ends_where_its_section_does() {
 #[test]
 fn machines_that_cannot_be_are_refused() {
     type Change = fn(&mut Offer);
-    let changes: [Change; 7] = [
+    let changes: [Change; 8] = [
         |o| o.vcpus = 0,
         |o| o.vcpus = 1025,
         |o| o.cpu.leaves = vec![CpuLeaf::default(); 513],
         |o| o.devices = vec![o.devices[0].clone(); 257],
+        |o| o.devices[0].kind = "k".repeat(65).as_str().into(),
         |o| o.config = vec![0; (64 << 10) + 1],
         |o| o.streams = 0,
         |o| o.streams = 65,
@@ -202,7 +203,7 @@ fn an_offer_at_its_limits_fits_its_section() {
     };
     offer.cpu.leaves = vec![leaf; 512];
     offer.config = vec![0; 64 << 10];
-    offer.devices[0].kind = "k".repeat(200).as_str().into();
+    offer.devices[0].kind = "k".repeat(64).as_str().into();
     offer.devices = vec![offer.devices[0].clone(); 256];
     offer.check().unwrap();
     written(&[ToDestination::Offer(Box::new(offer))]);

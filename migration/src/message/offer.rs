@@ -103,10 +103,12 @@ impl Offer {
     /// [`OfferError`].
     pub fn check(&self) -> Result<(), OfferError> {
         let vcpus = usize::try_from(self.vcpus).unwrap_or(usize::MAX);
+        let kinds = self.devices.iter().map(|d| d.kind.as_str().len());
         for (what, value, least, most) in [
             ("virtual CPUs", vcpus, 1, 1024),
             ("CPUID leaves", self.cpu.leaves.len(), 0, 512),
             ("devices", self.devices.len(), 0, 256),
+            ("bytes of a device's kind", kinds.max().unwrap_or(0), 0, 64),
             ("bytes of configuration", self.config.len(), 0, 64 << 10),
             ("data streams", self.streams.into(), 1, MAX_STREAMS.into()),
         ] {

@@ -369,5 +369,8 @@ impl Source {
 }
 
 #[cfg(test)]
+#[path = "property_test.rs"]
+mod properties;
+#[cfg(test)]
 #[path = "source_test.rs"]
 mod tests;
