@@ -5,6 +5,7 @@ use super::world::{DESTINATION, EPOCH, Fate, Item, Request, SOURCE, World};
 use crate::destination;
 use crate::place::Place;
 use crate::source;
+use std::time::Duration;
 
 /// Something that can happen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -104,7 +105,7 @@ impl World {
         faults
     }
 
-    fn deadline(&self, at: At) -> Option<std::time::Duration> {
+    fn deadline(&self, at: At) -> Option<Duration> {
         match at {
             At::Source => self.source.as_ref()?.deadline(),
             At::Destination => self.destination.as_ref()?.deadline(),
@@ -198,6 +199,10 @@ impl World {
             At::Destination => self.destination_event(destination::Event::Tick),
         }
         assert_ne!(*self, before, "time passes and nothing happens");
+        assert!(
+            self.now < Duration::from_secs(600),
+            "it never ends: {self:?}"
+        );
     }
 
     fn fault(&mut self, fault: Fault, n: usize) {
