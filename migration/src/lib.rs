@@ -35,3 +35,5 @@ pub mod text;
 
 #[cfg(test)]
 mod both_test;
+#[cfg(test)]
+mod testing;

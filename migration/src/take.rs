@@ -42,14 +42,14 @@ impl Taking {
         self.again_at
     }
 
-    /// Whether it is time to ask again; if so it counts as asked.
-    pub fn ask_again(&mut self, now: Duration) -> bool {
-        let due = now >= self.again_at;
-        if due {
-            self.wait = (self.wait * 2).min(SLOWEST);
-            self.again_at = now + self.wait;
+    /// From where to ask again, if it is time; then it counts as asked.
+    pub fn ask_again(&mut self, now: Duration) -> Option<Place> {
+        if now < self.again_at {
+            return None;
         }
-        due
+        self.wait = (self.wait * 2).min(SLOWEST);
+        self.again_at = now + self.wait;
+        Some(self.from)
     }
 
     /// What an answer tells. One that does not tell whether it was carried out settles nothing.

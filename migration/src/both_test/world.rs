@@ -4,11 +4,12 @@ use super::fault::{At, Fault, Step};
 use crate::bitmap::PageBitmap;
 use crate::compat::Host;
 use crate::destination::{self, Destination};
-use crate::layout::{Layout, PAGE_SIZE, Slot};
+use crate::layout::Layout;
 use crate::message::{Cpu, Offer, Part, Piece, ToDestination, ToSource};
-use crate::pages::{Attempt, Compression};
+use crate::pages::Attempt;
 use crate::place::Place;
 use crate::source::{self, Source};
+use crate::testing::{self, one_slot};
 use std::collections::VecDeque;
 use std::time::Duration;
 
@@ -101,27 +102,13 @@ pub struct World {
 }
 
 fn layout() -> Layout {
-    let slot = Slot {
-        start: 0,
-        size: 2 * PAGE_SIZE,
-    };
-    Layout::new(vec![slot]).unwrap()
+    one_slot(2)
 }
 
 fn offer(place: Place) -> Offer {
     Offer {
         attempt: ATTEMPT,
-        vm: 1,
-        place,
-        cluster: "c".into(),
-        machine: 1,
-        vcpus: 1,
-        layout: layout(),
-        cpu: Cpu::default(),
-        devices: vec![],
-        config: vec![],
-        streams: 1,
-        compression: Compression::None,
+        ..testing::offer(place, layout())
     }
 }
 

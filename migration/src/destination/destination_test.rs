@@ -1,10 +1,11 @@
 use super::*;
-use crate::layout::{Layout, PAGE_SIZE, Slot};
+use crate::layout::PAGE_SIZE;
 use crate::message::{Cpu, Figures, Part};
 use crate::pages::Compression;
 use crate::place::{Claim, judge};
 use crate::precopy::Sent;
 use crate::progress::State;
+use crate::testing::{self, any_place, ms, one_slot};
 use proptest::prelude::*;
 
 const FROM: Place = Place {
@@ -19,28 +20,12 @@ const HERE: Place = Place {
 };
 const ATTEMPT: Attempt = Attempt([8; 16]);
 
-fn ms(ms: u64) -> Duration {
-    Duration::from_millis(ms)
-}
-
 fn offer() -> Offer {
-    let slot = Slot {
-        start: 0,
-        size: 64 * PAGE_SIZE,
-    };
     Offer {
         attempt: ATTEMPT,
-        vm: 4,
-        place: FROM,
-        cluster: "c".into(),
-        machine: 1,
-        vcpus: 1,
-        layout: Layout::new(vec![slot]).unwrap(),
-        cpu: Cpu::default(),
-        devices: vec![],
-        config: vec![],
         streams: 4,
         compression: Compression::Zstd,
+        ..testing::offer(FROM, one_slot(64))
     }
 }
 
@@ -307,11 +292,7 @@ fn a_silent_source_is_not_waited_for() {
 
 fn anything() -> impl Strategy<Value = Event> {
     let no = || "no".to_owned();
-    let place = (1..4u32, 4..9u32).prop_map(|(node, epoch)| Place {
-        node,
-        epoch,
-        life: 3,
-    });
+    let place = any_place();
     let end = (0..3u16, 0..4u32, any::<bool>());
     let over = (place.clone(), 0..4u32, 0..3u32);
     prop_oneof![

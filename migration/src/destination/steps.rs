@@ -245,9 +245,8 @@ impl Destination {
             return Vec::new();
         }
         if let Some(taking) = &mut self.taking {
-            let from = taking.from();
-            let again = taking.ask_again(now).then_some(Action::Take { from });
-            return again.into_iter().collect();
+            let from = taking.ask_again(now);
+            return from.map(|from| Action::Take { from }).into_iter().collect();
         }
         self.fail(now, "the source says nothing any more".to_owned())
     }

@@ -1,6 +1,7 @@
 use super::*;
 use crate::layout::Slot;
 use crate::pages::BATCH_PAGES;
+use crate::testing::ms;
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 
@@ -51,10 +52,6 @@ fn play(precopy: &mut Precopy, streams: u16, now: Duration) -> BTreeMap<u64, Vec
     }
     assert!(precopy.all_sent());
     seen
-}
-
-fn ms(ms: u64) -> Duration {
-    Duration::from_millis(ms)
 }
 
 #[test]

@@ -197,9 +197,8 @@ impl Source {
             return Vec::new();
         }
         if let Some(taking) = &mut self.taking {
-            let from = taking.from();
-            let again = taking.ask_again(now).then_some(Action::Take { from });
-            return again.into_iter().collect();
+            let from = taking.ask_again(now);
+            return from.map(|from| Action::Take { from }).into_iter().collect();
         }
         let late = self.precopy.as_ref().is_some_and(|p: &Precopy| p.late(now));
         if self.phase == Phase::Sending && late {

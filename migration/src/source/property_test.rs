@@ -1,16 +1,13 @@
-use super::tests::{handed_over, ms, pages, send_all, started};
+use super::tests::{handed_over, pages, send_all, started};
 use super::*;
 use crate::message::Accept;
 use crate::place::{Claim, judge};
+use crate::testing::{any_place, ms};
 use proptest::prelude::*;
 
 fn anything() -> impl Strategy<Value = Event> {
     let no = || "no".to_owned();
-    let place = (1..4u32, 4..9u32).prop_map(|(node, epoch)| Place {
-        node,
-        epoch,
-        life: 3,
-    });
+    let place = any_place();
     let accept = (0..4u16).prop_map(|streams| Accept {
         node: 2,
         streams,

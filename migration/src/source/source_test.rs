@@ -1,9 +1,9 @@
 use super::*;
-use crate::layout::{Layout, PAGE_SIZE, Slot};
-use crate::message::{Accept, Cpu, MAX_PIECE_BYTES, Part};
-use crate::pages::Attempt;
+use crate::layout::{Layout, PAGE_SIZE};
+use crate::message::{Accept, MAX_PIECE_BYTES, Part};
 use crate::precopy::AtTimeout;
 use crate::progress::State;
+use crate::testing::{self, ms, one_slot};
 
 const HERE: Place = Place {
     node: 1,
@@ -16,16 +16,8 @@ const THERE: Place = Place {
     life: 3,
 };
 
-pub(super) fn ms(ms: u64) -> Duration {
-    Duration::from_millis(ms)
-}
-
 fn layout() -> Layout {
-    let slot = Slot {
-        start: 0,
-        size: 128 * PAGE_SIZE,
-    };
-    Layout::new(vec![slot]).unwrap()
+    one_slot(128)
 }
 
 pub(super) fn pages(count: u32) -> PageBitmap {
@@ -36,18 +28,9 @@ pub(super) fn pages(count: u32) -> PageBitmap {
 
 fn offer() -> Offer {
     Offer {
-        attempt: Attempt([1; 16]),
-        vm: 4,
-        place: HERE,
-        cluster: "c".into(),
-        machine: 1,
-        vcpus: 1,
-        layout: layout(),
-        cpu: Cpu::default(),
-        devices: vec![],
-        config: vec![],
         streams: 2,
         compression: Compression::Lz4,
+        ..testing::offer(HERE, layout())
     }
 }
 

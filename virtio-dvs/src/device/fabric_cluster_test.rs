@@ -2,7 +2,7 @@ use super::*;
 use crate::directory::{
     Answer, Interest, Lease, Lives, Location, News, NodeId, Request, RequestId, VmRecord,
 };
-use crate::link::{LinkConfig, Watch as LinkWatch};
+use crate::link::{LinkConfig, Readiness, Watch as LinkWatch};
 use crate::spec::{QUEUE_BULK_RX, QUEUE_BULK_TX};
 use crate::testing::Guest;
 use crate::vm::{DcAttributes, VmAttributes};
@@ -11,7 +11,7 @@ use rand_xoshiro::rand_core::SeedableRng;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::os::fd::AsRawFd;
 use std::sync::{Mutex, mpsc};
-use vmm_sys_util::epoll::{ControlOperation, Epoll, EpollEvent, EventSet};
+use vmm_sys_util::epoll::{ControlOperation, Epoll, EpollEvent};
 
 /// How long a test waits for something to come over a link.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -187,8 +187,7 @@ impl World {
     }
 
     fn take_watches(&mut self) {
-        let set = EventSet::IN | EventSet::OUT | EventSet::READ_HANG_UP;
-        let set = set | EventSet::EDGE_TRIGGERED;
+        let set = Readiness::wanted();
         for (index, node) in self.nodes.iter_mut().enumerate() {
             for watch in node.fabric.take_link_watches() {
                 let (operation, socket, token) = match watch {

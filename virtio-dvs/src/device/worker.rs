@@ -6,7 +6,7 @@ use crate::device::fabric::{Done, Fabric, SessionError, Watch};
 use crate::device::port::SessionId;
 use crate::device::remote::Remote;
 use crate::device::timer::Timer;
-use crate::link::Watch as LinkWatch;
+use crate::link::{Readiness, Watch as LinkWatch};
 use crate::socket::Listener;
 use crate::switch::PortId;
 use event_manager::{EventOps, Events, MutEventSubscriber};
@@ -257,10 +257,9 @@ impl Worker {
         let links = self.fabric.take_link_watches().into_iter();
         changes.extend(links.map(|watch| match watch {
             LinkWatch::Add { socket, token } => {
-                let set = EventSet::IN | EventSet::OUT | EventSet::READ_HANG_UP;
-                let set = set | EventSet::EDGE_TRIGGERED;
                 let token = Token::Link(token).pack();
-                Change::Listen(Events::with_data(socket.as_ref(), token, set))
+                let wanted = Readiness::wanted();
+                Change::Listen(Events::with_data(socket.as_ref(), token, wanted))
             }
             LinkWatch::Remove(socket) => Change::Forget(Box::new(socket)),
         }));

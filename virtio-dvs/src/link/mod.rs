@@ -73,6 +73,13 @@ pub struct Readiness {
     pub hung_up: bool,
 }
 
+impl Readiness {
+    /// What an event loop listens for at each descriptor.
+    pub fn wanted() -> EventSet {
+        EventSet::IN | EventSet::OUT | EventSet::READ_HANG_UP | EventSet::EDGE_TRIGGERED
+    }
+}
+
 impl From<EventSet> for Readiness {
     fn from(set: EventSet) -> Readiness {
         let broken = set.intersects(EventSet::ERROR | EventSet::HANG_UP);
@@ -85,8 +92,7 @@ impl From<EventSet> for Readiness {
     }
 }
 
-/// A change to what the event loop listens to. Every descriptor is wanted edge-triggered, for input,
-/// output and that the other side hangs up.
+/// A change to what the event loop listens to: [`Readiness::wanted`] at every descriptor.
 #[derive(Debug, Clone)]
 pub enum Watch {
     /// Call [`Links::ready`] with this token.

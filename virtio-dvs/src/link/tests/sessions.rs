@@ -84,8 +84,8 @@ fn a_session_that_breaks_again_and_again_is_dialled_more_and_more_rarely() {
     );
 }
 
-#[test]
-fn who_is_not_there_is_dialled_again_later() {
+/// A node that has dialled another in vain, and how that one listens once it is there.
+fn one_without_the_other() -> (World, LinkConfig) {
     let free = transport::listen("127.0.0.1:0".parse().unwrap()).unwrap();
     let address = free.local_addr().unwrap().as_socket().unwrap();
     drop(free);
@@ -94,11 +94,17 @@ fn who_is_not_there_is_dialled_again_later() {
         .links
         .want(TWO, &address.to_string(), world.now);
     world.until(|world| world.nodes[0].error(TWO).contains("refused"));
-    let view = world.nodes[0].view(TWO);
-    assert_eq!(view.state, LinkState::Waiting);
-    assert!(view.last_error.unwrap().contains(&address.to_string()));
     let mut late = plain(2);
     late.listen = address;
+    (world, late)
+}
+
+#[test]
+fn who_is_not_there_is_dialled_again_later() {
+    let (mut world, late) = one_without_the_other();
+    let view = world.nodes[0].view(TWO);
+    assert_eq!(view.state, LinkState::Waiting);
+    assert!(view.last_error.unwrap().contains(&late.listen.to_string()));
     world.nodes.push(Node::open(late));
     world.now = view.until.unwrap();
     world.until_up(0, 1);
@@ -106,16 +112,7 @@ fn who_is_not_there_is_dialled_again_later() {
 
 #[test]
 fn who_was_started_is_dialled_at_once() {
-    let free = transport::listen("127.0.0.1:0".parse().unwrap()).unwrap();
-    let address = free.local_addr().unwrap().as_socket().unwrap();
-    drop(free);
-    let mut world = World::of([plain(1)]);
-    world.nodes[0]
-        .links
-        .want(TWO, &address.to_string(), world.now);
-    world.until(|world| world.nodes[0].error(TWO).contains("refused"));
-    let mut late = plain(2);
-    late.listen = address;
+    let (mut world, late) = one_without_the_other();
     world.nodes.push(Node::open(late));
     // No time passes.
     world.nodes[0].links.started(TWO, world.now);
