@@ -1,8 +1,8 @@
 //! A client of the control API that waits for each answer.
 
 use crate::node::control::{
-    Attached, Detach, EndpointInfo, Info, LinkInfo, NodeInfo, Ping, PortCounts, PortInfo, Refused,
-    Trace, TraceRequest,
+    Attached, Detach, EndpointInfo, Info, LinkInfo, NodeInfo, OfVm, Ping, Place, PortCounts,
+    PortInfo, Prepare, Refused, Take, Taken, Trace, TraceRequest,
 };
 use crate::vm::VmAttributes;
 use http_body_util::{BodyExt, Full, Limited};
@@ -84,13 +84,47 @@ impl Client {
 
     /// Attaches a VM.
     pub fn attach(&self, attributes: &VmAttributes) -> Result<Attached, ClientError> {
-        let body = self.call(Method::PUT, "vm.attach", Some(attributes))?;
-        self.parse(&body)
+        self.put("vm.attach", attributes)
     }
 
     /// Detaches a VM.
     pub fn detach(&self, vm: u32) -> Result<(), ClientError> {
         self.call(Method::PUT, "vm.detach", Some(&Detach { vm }))
+            .map(drop)
+    }
+
+    /// Where a VM of this node lives, after a look at its record; refused unless the node could let it
+    /// move now.
+    pub fn place(&self, vm: u32) -> Result<Place, ClientError> {
+        self.put("vm.place", &OfVm { vm })
+    }
+
+    /// Makes a port for a VM that lives at `place` and may come here.
+    pub fn prepare(&self, vm: u32, place: Place) -> Result<Attached, ClientError> {
+        self.put("vm.prepare", &Prepare { vm, place })
+    }
+
+    /// From now on nothing is carried for a VM and from it, until it is taken or released.
+    pub fn hold(&self, vm: u32) -> Result<Place, ClientError> {
+        self.put("vm.hold", &OfVm { vm })
+    }
+
+    /// Has the node take a VM from where it is said to live; gives where it lives afterwards.
+    /// An error settles nothing: the VM may have been taken.
+    pub fn take(&self, vm: u32, from: Place) -> Result<Option<Place>, ClientError> {
+        let taken: Taken = self.put("vm.take", &Take { vm, from })?;
+        Ok(taken.place)
+    }
+
+    /// Carries again for a VM what it was held for.
+    pub fn release(&self, vm: u32) -> Result<(), ClientError> {
+        self.call(Method::PUT, "vm.release", Some(&OfVm { vm }))
+            .map(drop)
+    }
+
+    /// Removes the port of a VM that is not here any more, or not yet. Its record stays as it is.
+    pub fn forget(&self, vm: u32) -> Result<(), ClientError> {
+        self.call(Method::PUT, "vm.forget", Some(&OfVm { vm }))
             .map(drop)
     }
 
@@ -121,7 +155,15 @@ impl Client {
 
     /// Follows the calls of an endpoint; waits until the trace ends.
     pub fn trace(&self, request: &TraceRequest) -> Result<Trace, ClientError> {
-        let body = self.call(Method::PUT, "trace", Some(request))?;
+        self.put("trace", request)
+    }
+
+    fn put<T: DeserializeOwned>(
+        &self,
+        name: &str,
+        body: &impl Serialize,
+    ) -> Result<T, ClientError> {
+        let body = self.call(Method::PUT, name, Some(body))?;
         self.parse(&body)
     }
 

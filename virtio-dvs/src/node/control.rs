@@ -42,6 +42,9 @@ pub struct Info {
     /// The state file.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub state_file: Option<PathBuf>,
+    /// The name that all nodes of its cluster share; left out where the host is alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cluster: Option<String>,
 }
 
 /// Answer to `PUT /api/v1/vm.attach`, whose body is [`crate::vm::VmAttributes`].
@@ -59,6 +62,54 @@ pub struct Attached {
 pub struct Detach {
     /// The VM.
     pub vm: u32,
+}
+
+/// Where a VM lives, as its record in the directory says. Answer to `PUT /api/v1/vm.place` and
+/// `PUT /api/v1/vm.hold`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Place {
+    /// The node that serves it.
+    pub node: u32,
+    /// Grows whenever the VM begins a life or moves.
+    pub epoch: u32,
+    /// Which of its lives it is.
+    pub incarnation: u32,
+}
+
+/// Body of `PUT /api/v1/vm.place`, `vm.hold`, `vm.release` and `vm.forget`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OfVm {
+    /// The VM.
+    pub vm: u32,
+}
+
+/// Body of `PUT /api/v1/vm.prepare`, whose answer is [`Attached`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Prepare {
+    /// The VM.
+    pub vm: u32,
+    /// Where it lives now, as whoever sends it says.
+    pub place: Place,
+}
+
+/// Body of `PUT /api/v1/vm.take`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Take {
+    /// The VM.
+    pub vm: u32,
+    /// From where it is taken, and from nowhere else.
+    pub from: Place,
+}
+
+/// Answer to `PUT /api/v1/vm.take`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Taken {
+    /// Where the VM lives now, whoever has brought it there; null if nobody has it.
+    pub place: Option<Place>,
 }
 
 /// One port of `GET /api/v1/ports`.

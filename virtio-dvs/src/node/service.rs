@@ -143,6 +143,7 @@ impl Control {
             backlog: backlog.messages + backlog.bulk,
             run_dir: self.config.run_dir.clone(),
             state_file: self.config.state_file.clone(),
+            cluster: self.config.cluster.as_ref().map(|it| it.name.clone()),
         })
     }
 
