@@ -45,7 +45,8 @@ pub struct Flags {
     /// Second serial port (ttyS1): tty, off, null, file=PATH or socket=PATH
     #[arg(long, value_name = "MODE")]
     pub console: Option<String>,
-    /// The virtio-dvs device: socket=PATH of a node, or vm=N,dcid=N for a node in this process
+    /// The virtio-dvs device: socket=PATH of a node, with node=PATH (its control socket) so that the VM can move; or
+    /// vm=N,dcid=N for a node in this process
     #[arg(long, value_name = "OPTIONS")]
     pub dvs: Option<String>,
     /// What to log on standard error: error, warn, info, debug or trace
@@ -200,11 +201,11 @@ fn console(flag: &'static str, text: &str) -> Result<Value, FlagsError> {
 }
 
 fn dvs(text: &str) -> Result<Value, FlagsError> {
-    const FORM: &str = "write socket=PATH, or vm=N,dcid=N";
+    const FORM: &str = "write socket=PATH, socket=PATH,node=PATH, or vm=N,dcid=N";
     let mut tree = Map::new();
     for part in text.split(',') {
         let value = match part.split_once('=') {
-            Some(("socket", path)) => ("socket", json!(path)),
+            Some((key @ ("socket" | "node"), path)) => (key, json!(path)),
             Some((key @ ("vm" | "dcid"), number)) => (
                 key,
                 json!(
