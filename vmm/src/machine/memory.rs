@@ -37,7 +37,8 @@ pub enum MemoryError {
 ///
 /// The pages are allocated when they are first touched.
 pub fn create(size: u64) -> Result<GuestMemory, MemoryError> {
-    let file = memory_file(size).map_err(|source| MemoryError::File { size, source })?;
+    let file =
+        sealed_file(c"guest-memory", size).map_err(|source| MemoryError::File { size, source })?;
     let map_error = |reason: String| MemoryError::Map { size, reason };
     let low = size.min(layout::LOW_RAM_END);
     let mut ranges = vec![(0, low, 0)];
@@ -71,11 +72,10 @@ fn advise_large_pages(region: &GuestRegionMmap<()>) {
 }
 
 /// A memory file that can neither grow nor shrink, so that no holder of it can fault the others.
-fn memory_file(size: u64) -> io::Result<File> {
-    const NAME: &CStr = c"guest-memory";
-    // SAFETY: NAME is a valid C string, and the flags are constants.
+pub fn sealed_file(name: &CStr, size: u64) -> io::Result<File> {
+    // SAFETY: `name` is a valid C string, and the flags are constants.
     let fd =
-        unsafe { libc::memfd_create(NAME.as_ptr(), libc::MFD_CLOEXEC | libc::MFD_ALLOW_SEALING) };
+        unsafe { libc::memfd_create(name.as_ptr(), libc::MFD_CLOEXEC | libc::MFD_ALLOW_SEALING) };
     if fd < 0 {
         return Err(io::Error::last_os_error());
     }
