@@ -134,11 +134,11 @@ impl Vm {
         let parts = Parts {
             vcpus: self.config.cpus.boot_vcpus,
             memory: self.config.memory.size,
-            payload: Payload {
+            payload: Some(Payload {
                 kernel: payload.kernel.clone(),
                 initramfs: payload.initramfs.clone(),
                 cmdline: payload.cmdline.clone(),
-            },
+            }),
             uarts: host.uarts(),
             dvs: dvs.as_ref().map(|(dvs, _)| dvs.clone()),
         };
