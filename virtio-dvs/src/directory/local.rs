@@ -270,6 +270,7 @@ impl Directory for Local {
                 generation,
                 privileges,
             } => Answer::Privileged(self.privilege(endpoint, owner, generation, privileges)),
+            Request::Take { .. } | Request::Look { .. } => Answer::Seen(Err(DirectoryError::Alone)),
             Request::Lookup { endpoint } | Request::Await { endpoint } => {
                 Answer::Found(self.lookup(endpoint))
             }

@@ -7,6 +7,7 @@
 pub mod etcd;
 mod journal;
 pub mod local;
+mod place;
 mod state;
 
 use crate::privileges::Privileges;
@@ -14,6 +15,8 @@ use crate::vm::{DcAttributes, VmAttributes};
 use serde::{Deserialize, Serialize};
 use std::os::fd::BorrowedFd;
 use thiserror::Error;
+
+pub use place::{Place, Seen};
 
 /// Ties an answer to its request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -146,7 +149,7 @@ pub enum News {
 }
 
 /// What the directory is asked. What is asked for one VM is carried out in the order in which it is
-/// given; the last three are about none, and may be answered before what was asked earlier.
+/// given; the last four only look, and may be answered before what was asked earlier.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Request {
     /// A VM is new on this host. Answer: [`Answer::Joined`].
@@ -196,6 +199,22 @@ pub enum Request {
         /// What it may do.
         privileges: Privileges,
     },
+    /// This node wants a VM from a place, be it a place of its own. If the record of the VM still says
+    /// that place, it says this node and the next epoch afterwards, in one step and only while this
+    /// node's lease lives; the life goes on, or the next one begins where it was given up. Late
+    /// requests of the node that had the VM change nothing from then on. Answer: [`Answer::Seen`],
+    /// the record as it is afterwards, whoever has changed it.
+    Take {
+        /// The VM.
+        vm: u32,
+        /// From where; its life does not matter.
+        from: Place,
+    },
+    /// What does the record of a VM say now? Answer: [`Answer::Seen`].
+    Look {
+        /// The VM.
+        vm: u32,
+    },
     /// Where is an endpoint? Answer: [`Answer::Found`]. That there is none is said only after a
     /// look at what holds now, not at what was known.
     Lookup {
@@ -230,6 +249,8 @@ pub enum Answer {
     Unbound(Result<(), DirectoryError>),
     /// To [`Request::Privilege`], with the generation.
     Privileged(Result<u32, DirectoryError>),
+    /// To [`Request::Take`] and [`Request::Look`]; `None`: no node has the VM.
+    Seen(Result<Option<Box<Seen>>, DirectoryError>),
     /// To [`Request::Lookup`] and [`Request::Await`].
     Found(Option<Found>),
     /// To [`Request::Locate`].
@@ -277,6 +298,9 @@ pub enum DirectoryError {
         /// Where it lives.
         node: NodeId,
     },
+    /// There is no other host.
+    #[error("this host is alone: only in a cluster can a VM move from one host to another")]
+    Alone,
     /// Numbers are used up.
     #[error("the directory has no number left for a new {0}")]
     UsedUp(&'static str),

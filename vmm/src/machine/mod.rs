@@ -9,12 +9,19 @@ pub mod event;
 pub mod fake;
 pub mod kvm;
 pub mod layout;
+mod log;
 pub mod memory;
+mod offer;
 pub mod pci;
+pub mod persist;
+mod state;
 
 use std::collections::BTreeMap;
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
+
+use dvs_migration::layout::Layout;
+use dvs_migration::message::Cpu;
 
 use crate::devices::dvs::Dvs;
 use crate::devices::power::{I8042, PowerControl};
@@ -27,6 +34,8 @@ use cpu::thread::{Surroundings, Vcpu};
 use event::GuestEvents;
 use kvm::KvmVm;
 use memory::GuestMemory;
+pub use offer::{HostCpu, MACHINE_VERSION, host_cpu, host_devices};
+use persist::Named;
 
 /// Why a machine cannot be built or started.
 #[derive(Debug, thiserror::Error)]
@@ -49,6 +58,25 @@ pub enum MachineError {
     /// Two devices want the same addresses.
     #[error(transparent)]
     Bus(#[from] bus::Overlap),
+    /// Guest memory is not of whole pages.
+    #[error(transparent)]
+    Layout(#[from] dvs_migration::layout::LayoutError),
+    /// A state cannot be given or taken.
+    #[error("cannot move {name}: {source}")]
+    State {
+        /// Which part of the machine.
+        name: String,
+        /// Why.
+        source: persist::StateError,
+    },
+    /// A state came of which this machine has no part.
+    #[error(
+        "the other host's machine has a part {0:?} that this one lacks: they are not built alike"
+    )]
+    Unknown(String),
+    /// A part of this machine got no state, or more than one.
+    #[error("the other host must send the state of {0:?} once")]
+    Missing(String),
     /// The host gives no thread or no statistics.
     #[error("cannot start a vCPU: {0}")]
     Vcpu(io::Error),
@@ -61,8 +89,8 @@ pub struct Parts {
     pub vcpus: u8,
     /// Bytes of memory.
     pub memory: u64,
-    /// What it boots.
-    pub payload: Payload,
+    /// What it boots; a machine that takes over another's state boots nothing.
+    pub payload: Option<Payload>,
     /// First and second serial port, where there is one.
     pub uarts: [Option<Arc<Uart>>; 2],
     /// The virtio-dvs device, connected to its node.
@@ -77,11 +105,15 @@ pub struct Machine {
     power: Arc<PowerControl>,
     dvs: Option<Arc<Dvs>>,
     memory: GuestMemory,
-    _vm: Arc<KvmVm>,
+    layout: Layout,
+    cpu: Mutex<Cpu>,
+    /// What has a state, in the order in which interrupts go from one to the next.
+    parts: Vec<Named>,
+    vm: Arc<KvmVm>,
 }
 
 impl Machine {
-    /// Builds a machine and loads its payload; it is paused until [`Machine::resume`].
+    /// Builds a machine and loads its payload, if it has one; it is paused until [`Machine::resume`].
     pub fn build(parts: &Parts, events: Arc<dyn GuestEvents>) -> Result<Self, MachineError> {
         let memory = memory::create(parts.memory)?;
         let vm = Arc::new(KvmVm::create(&memory)?);
@@ -102,8 +134,11 @@ impl Machine {
         add_uarts(&parts.uarts, &vm, &mut ports)?;
         let mut mmio = Bus::default();
         pci_root(parts, &vm, &memory)?.connect(&mut ports, &mut mmio)?;
-        let rsdp = acpi::write_tables(&memory, parts.vcpus)?;
-        let entry = boot::load(&memory, &parts.payload, rsdp, hardware_virtualization())?;
+        let entry = parts
+            .payload
+            .as_ref()
+            .map(|payload| load(&memory, payload, parts.vcpus))
+            .transpose()?;
         let around = Surroundings {
             ports: Arc::new(ports),
             mmio: Arc::new(mmio),
@@ -115,8 +150,11 @@ impl Machine {
             stats: Vec::new(),
             power,
             dvs,
+            layout: offer::layout(&memory)?,
             memory,
-            _vm: vm.clone(),
+            cpu: Mutex::default(),
+            parts: Vec::new(),
+            vm: vm.clone(),
         };
         machine.add_vcpus(&vm, parts.vcpus, entry, &around)?;
         Ok(machine)
@@ -126,14 +164,16 @@ impl Machine {
         &mut self,
         vm: &KvmVm,
         count: u8,
-        entry: u64,
+        entry: Option<u64>,
         around: &Surroundings,
     ) -> Result<(), MachineError> {
         cpu::thread::install_kick_handler().map_err(MachineError::Vcpu)?;
         for id in 0..count {
             let vcpu = vm.create_vcpu(id, count)?;
             cpu::regs::reset(&vcpu)?;
-            if id == 0 {
+            if id == 0
+                && let Some(entry) = entry
+            {
                 cpu::regs::enter_long_mode(&vcpu, &self.memory, entry)?;
             }
             self.stats
@@ -153,6 +193,12 @@ impl Machine {
     pub fn pause(&self) {
         self.vcpus.iter().for_each(Vcpu::request_park);
         self.vcpus.iter().for_each(Vcpu::wait_parked);
+    }
+
+    /// Takes away `percent` of the guest's time, 0 to 99.
+    pub fn throttle(&self, percent: u8) -> Result<(), MachineError> {
+        tracing::debug!(percent, "throttle");
+        Ok(())
     }
 
     /// Presses the power button. False where the guest does not listen to it (yet).
@@ -177,6 +223,17 @@ impl Drop for Machine {
             dvs.close();
         }
     }
+}
+
+/// Writes the firmware tables and the payload to memory; returns where the first vCPU begins.
+fn load(memory: &GuestMemory, payload: &Payload, vcpus: u8) -> Result<u64, MachineError> {
+    let rsdp = acpi::write_tables(memory, vcpus)?;
+    Ok(boot::load(
+        memory,
+        payload,
+        rsdp,
+        hardware_virtualization(),
+    )?)
 }
 
 /// The PCI bus with its devices.
@@ -234,4 +291,11 @@ fn add_uarts(
         }
     }
     Ok(())
+}
+
+/// What a vCPU or a device holds is still the best there is when a thread panicked with it.
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex
+        .lock()
+        .unwrap_or_else(std::sync::PoisonError::into_inner)
 }

@@ -29,7 +29,7 @@ use super::worker::Worker;
 use super::{Ending, Main, Migration, Step};
 use crate::api::config::{DvsConfig, VmConfig};
 use crate::machine::memory::GuestMemory;
-use crate::machine::{self, MACHINE_VERSION};
+use crate::machine::{self, HostCpu, MACHINE_VERSION};
 
 /// Connections that are served at once, at most: the control connection, data streams, and some
 /// that turn out to be strangers.
@@ -65,7 +65,7 @@ impl Receiving {
         let listen = |error: std::io::Error| format!("cannot listen on {address}: {error}");
         let listener = TcpListener::bind(address).map_err(listen)?;
         let address = listener.local_addr().map_err(listen)?;
-        let host = host(&request, info.nodeid, &cluster)?;
+        let host = host(&request, info.nodeid, &cluster, address.port())?;
         let (events, inbox) = channel();
         let shared = Arc::new(Shared {
             began: Instant::now(),
@@ -116,27 +116,40 @@ impl Migration for Receiving {
 
     fn guest_stopped(&self) {}
 
-    fn node_lost(&self) {
-        self.shared
-            .tell(Event::NodeLost("its connection broke".into()));
-    }
 }
 
 /// What this host can take.
-fn host(request: &ReceiveMigration, node: u32, cluster: &str) -> Result<Host, String> {
-    let free = machine::memory::available().map_err(|error| error.to_string())?;
+fn host(
+    request: &ReceiveMigration,
+    node: u32,
+    cluster: &str,
+    port: u16,
+) -> Result<Host, String> {
+    let free = memory_available().map_err(|error| error.to_string())?;
+    let HostCpu { cpu, tsc_scaling } =
+        machine::host_cpu(machine::cpu::MAX_VCPUS).map_err(|error| error.to_string())?;
     Ok(Host {
         node,
         cluster: Text::from(cluster),
         machine: MACHINE_VERSION,
         vcpus: machine::cpu::MAX_VCPUS.into(),
         memory: request.memory_max.unwrap_or(free).min(free),
-        cpu: machine::host_cpu().map_err(|error| error.to_string())?,
-        tsc_scaling: machine::tsc_scaling().map_err(|error| error.to_string())?,
-        devices: machine::known_devices(),
+        cpu,
+        tsc_scaling,
+        devices: machine::host_devices(crate::devices::dvs::DRIVER_FEATURES),
         compression: vec![Compression::None, Compression::Lz4],
         streams: MAX_STREAMS,
+        port,
     })
+}
+
+/// Bytes of memory that the host could give without taking them from others.
+fn memory_available() -> std::io::Result<u64> {
+    let text = std::fs::read_to_string("/proc/meminfo")?;
+    let line = text.lines().find_map(|line| line.strip_prefix("MemAvailable:"));
+    let kib = line.and_then(|line| line.trim().strip_suffix(" kB")?.parse::<u64>().ok());
+    let kib = kib.ok_or_else(|| std::io::Error::other("/proc/meminfo has no MemAvailable"))?;
+    Ok(kib.saturating_mul(1024))
 }
 
 /// Guest memory that pages go to.
@@ -361,13 +374,16 @@ impl Control {
             let prepared = prepare(&offer, &request, &node, &main).and_then(|guest| {
                 let memory = Memory {
                     guest: guest.memory().clone(),
-                    layout: guest.layout(),
-                    touched: Touched::none(&guest.layout()),
+                    layout: guest.layout().clone(),
+                    touched: Touched::none(guest.layout()),
                 };
                 // The only one that fills them.
                 drop(shared.memory.set(Arc::new(memory)));
+                let lost = shared.clone();
+                let notice = move || lost.tell(Event::NodeLost("its connection broke".into()));
+                guest.dvs.when_lost(Some(Box::new(notice)));
                 drop(shared.guest.set(guest.clone()));
-                if guest.layout() == offer.layout {
+                if *guest.layout() == offer.layout {
                     Ok(())
                 } else {
                     Err("the machine that its configuration describes has other memory".into())
@@ -447,6 +463,9 @@ impl Control {
     }
 
     fn end(self, outcome: &Outcome) -> Ending {
+        if let Some(guest) = self.shared.guest.get() {
+            guest.dvs.when_lost(None);
+        }
         for party in [&self.to_peer, &self.to_machine, &self.to_node] {
             if !party.finish(LAST_JOBS) {
                 tracing::error!("something that a migration has begun does not end");

@@ -8,7 +8,7 @@ use dvs_migration::message::{Part, Piece};
 use dvs_migration::precopy::Pick;
 use dvs_migration::text::Text;
 
-use crate::devices::dvs::Dvs;
+use crate::devices::dvs::{Dvs, DvsState};
 use crate::machine::Machine;
 use crate::machine::memory::GuestMemory;
 
@@ -33,20 +33,19 @@ impl Guest {
     }
 
     /// Where its memory is.
-    pub fn layout(&self) -> Layout {
+    pub fn layout(&self) -> &Layout {
         self.machine.layout()
     }
 
     /// Logs from now on who writes to memory; gives the pages that are populated.
     pub fn start_log(&self) -> Result<PageBitmap, String> {
         self.dvs.start_log(self.memory()).map_err(text)?;
-        let populated = self.machine.start_log().map_err(text)?;
-        Ok(self.bitmap(&populated))
+        self.machine.start_log().map_err(text)
     }
 
     /// What was written since the last time.
     pub fn collect_log(&self) -> Result<PageBitmap, String> {
-        let mut dirty = self.bitmap(&self.machine.collect_log().map_err(text)?);
+        let mut dirty = self.machine.collect_log().map_err(text)?;
         let layout = self.layout();
         self.dvs.collect_log(&mut |frame| {
             for (number, slot) in layout.slots().iter().enumerate() {
@@ -60,16 +59,6 @@ impl Guest {
             }
         });
         Ok(dirty)
-    }
-
-    fn bitmap(&self, words: &[Vec<u64>]) -> PageBitmap {
-        let mut bitmap = PageBitmap::none(&self.layout());
-        for (number, words) in words.iter().enumerate() {
-            for (to, from) in bitmap.slot_mut(number).iter_mut().zip(words) {
-                *to = *from;
-            }
-        }
-        bitmap
     }
 
     /// These pages are about to be read: what is written to them from now on counts again.
@@ -116,8 +105,8 @@ impl Guest {
                 port.name, port.version
             ));
         }
-        let state = postcard::from_bytes(&port.bytes).map_err(text)?;
-        self.dvs.restore(state).map_err(text)?;
+        let state: DvsState = postcard::from_bytes(&port.bytes).map_err(text)?;
+        self.dvs.restore(&state).map_err(text)?;
         self.machine.restore(&machine).map_err(text)
     }
 }

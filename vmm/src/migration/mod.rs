@@ -40,8 +40,6 @@ pub trait Migration: Send + Sync + std::fmt::Debug {
     fn cancel(&self);
     /// The guest has shut down, reset itself or crashed.
     fn guest_stopped(&self);
-    /// The connection to the node broke.
-    fn node_lost(&self);
 }
 
 /// What a migration asks of the main loop.

@@ -104,9 +104,6 @@ impl Migration for Sending {
         self.0.tell(Event::GuestStopped);
     }
 
-    fn node_lost(&self) {
-        self.0.tell(Event::NodeLost("its connection broke".into()));
-    }
 }
 
 /// How far it is.
@@ -256,7 +253,7 @@ fn offer(leaving: &Leaving, info: &Info, cluster: &str) -> Result<Offer, String>
         cluster: Text::from(cluster),
         machine: MACHINE_VERSION,
         vcpus: leaving.config.cpus.boot_vcpus.into(),
-        layout: machine.layout(),
+        layout: machine.layout().clone(),
         cpu: machine.cpu(),
         devices: machine.devices(),
         config: serde_json::to_vec(&leaving.config).map_err(|error| error.to_string())?,
@@ -314,6 +311,9 @@ impl Control {
             main,
             channel,
         };
+        let lost = control.shared.clone();
+        let notice = move || lost.tell(Event::NodeLost("its connection broke".into()));
+        control.leaving.guest.dvs.when_lost(Some(Box::new(notice)));
         *control.shared.lock() = Stage::Under(Box::new(source));
         // The first action asks the node, which needs nothing of this thread.
         for action in actions {
@@ -395,7 +395,11 @@ impl Control {
                 .to_machine
                 .run(move || shared.tell(Event::Collected(guest.collect_log()))),
             Action::Throttle(percent) => {
-                self.to_machine.run(move || guest.machine.throttle(percent));
+                self.to_machine.run(move || {
+                    if let Err(error) = guest.machine.throttle(percent) {
+                        tracing::warn!(%error, "the guest cannot be slowed down");
+                    }
+                });
             }
             Action::PauseVcpus => self.pause(),
             Action::ResumeVcpus => self.to_machine.run(move || guest.machine.resume()),
@@ -482,6 +486,7 @@ impl Control {
     }
 
     fn end(self, outcome: &Outcome) -> Ending {
+        self.leaving.guest.dvs.when_lost(None);
         self.shared.changed.notify_all();
         let parties = [
             &self.to_peer,

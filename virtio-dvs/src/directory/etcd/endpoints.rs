@@ -73,6 +73,17 @@ impl Shared {
         Ok(record.filter(|record| record.bound && held.is(record)))
     }
 
+    /// Whether the life that has bound an endpoint still goes on at this node: who has lost the VM
+    /// changes nothing of what it has bound.
+    async fn still_owns(&self, snapshot: &mut Snapshot<'_>, held: Held) -> Result<(), Fail> {
+        match self.own_life(snapshot, held.owner).await {
+            Err(Fail::Refused(DirectoryError::LifeOver(_))) => {
+                Err(DirectoryError::NotBound(held.endpoint).into())
+            }
+            lives => lives.map(drop),
+        }
+    }
+
     /// Frees an endpoint. `tried` says that this was tried before, and may have been done.
     pub(super) async fn unbind(
         &self,
@@ -88,6 +99,7 @@ impl Shared {
                 Err(not_bound.into())
             };
         };
+        self.still_owns(snapshot, held).await?;
         tried.set(true);
         record.bound = false;
         snapshot.put(self.keys.endpoint(held.endpoint), &record)?;
@@ -103,11 +115,8 @@ impl Shared {
         privileges: Privileges,
     ) -> Result<u32, Fail> {
         let not_bound = DirectoryError::NotBound(held.endpoint);
-        let mut record = self.held(snapshot, held).await?.ok_or(not_bound.clone())?;
-        match self.own_life(snapshot, held.owner).await {
-            Err(Fail::Refused(DirectoryError::LifeOver(_))) => return Err(not_bound.into()),
-            lives => lives?,
-        };
+        let mut record = self.held(snapshot, held).await?.ok_or(not_bound)?;
+        self.still_owns(snapshot, held).await?;
         if record.privileges != Some(privileges) {
             record.privileges = Some(privileges);
             snapshot.put(self.keys.endpoint(held.endpoint), &record)?;
@@ -132,7 +141,7 @@ impl Shared {
     }
 
     /// Where the VM's last life goes on, if it does. That it does not is said only after a look.
-    async fn location_of(
+    pub(super) async fn location_of(
         &self,
         snapshot: &mut Snapshot<'_>,
         record: &VmRecord,

@@ -102,7 +102,7 @@ impl Shared {
         }))
     }
 
-    async fn endpoints_of(
+    pub(super) async fn endpoints_of(
         self: &Rc<Self>,
         owner: Owner,
         dcid: u32,

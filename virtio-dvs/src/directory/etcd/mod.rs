@@ -16,6 +16,7 @@ mod endpoints;
 mod history;
 mod inbox;
 mod keys;
+mod moves;
 mod nodes;
 mod opening;
 mod records;

@@ -60,6 +60,13 @@ fn ask(shared: &Rc<Shared>, lanes: &mut Lanes, id: RequestId, request: Request) 
                 shared.inbox.answer(id, Answer::Found(found));
             });
         }
+        Request::Look { vm } => {
+            let shared = shared.clone();
+            tokio::task::spawn_local(async move {
+                let seen = shared.look(async || shared.see(vm).await).await;
+                shared.inbox.answer(id, Answer::Seen(seen));
+            });
+        }
         Request::Locate { vm } => {
             let interest = Interest::Vm(vm);
             shared.watches.want(interest);
@@ -71,7 +78,9 @@ fn ask(shared: &Rc<Shared>, lanes: &mut Lanes, id: RequestId, request: Request) 
             });
         }
         Request::Join(ref attributes) => lanes.add(shared, attributes.vm, (id, request)),
-        Request::Leave { vm } | Request::Begin { vm } => lanes.add(shared, vm, (id, request)),
+        Request::Leave { vm } | Request::Begin { vm } | Request::Take { vm, .. } => {
+            lanes.add(shared, vm, (id, request));
+        }
         Request::Driving(owner)
         | Request::End(owner)
         | Request::Bind { owner, .. }
@@ -112,7 +121,7 @@ impl Lanes {
 
 impl Shared {
     /// Makes the change that a request asks for; `None` if it asks for none.
-    async fn carry_out(&self, id: RequestId, request: &Request) -> Option<Answer> {
+    async fn carry_out(self: &Rc<Self>, id: RequestId, request: &Request) -> Option<Answer> {
         let writer = self.writer(id);
         Some(match *request {
             Request::Join(ref attributes) => Answer::Joined(
@@ -179,7 +188,11 @@ impl Shared {
                     .await,
                 )
             }
-            Request::Lookup { .. } | Request::Await { .. } | Request::Locate { .. } => return None,
+            Request::Take { vm, from } => Answer::Seen(self.take(vm, from).await),
+            Request::Look { .. }
+            | Request::Lookup { .. }
+            | Request::Await { .. }
+            | Request::Locate { .. } => return None,
         })
     }
 }
