@@ -4,82 +4,18 @@
 
 mod common;
 
-use common::follow::{call, follow, free_address, request};
+use common::follow::{call, follow, request};
 use common::{Host, Vmm};
-use std::io::{BufRead, BufReader};
-use std::process::{Child, Command, Stdio};
-use tempfile::TempDir;
-use virtio_dvs::directory::etcd::EtcdConfig;
 use virtio_dvs::link::LinkState;
-use virtio_dvs::node::ClusterConfig;
 use virtio_dvs::node::control::Trace;
 use virtio_dvs::spec::QUEUE_MSG_TX;
+use virtio_dvs::testing::EtcdServer;
 
-/// An etcd of its own.
-struct Etcd {
-    process: Child,
-    url: String,
-    _data: TempDir,
-}
-
-impl Etcd {
-    fn start() -> Etcd {
-        let data = TempDir::new().unwrap();
-        let url = format!("http://{}", free_address());
-        let mut process = Command::new("etcd")
-            .arg("--data-dir")
-            .arg(data.path().join("data"))
-            .args([
-                "--listen-client-urls",
-                &url,
-                "--advertise-client-urls",
-                &url,
-            ])
-            .args(["--listen-peer-urls", "http://127.0.0.1:0"])
-            .args(["--initial-advertise-peer-urls", "http://127.0.0.1:1"])
-            .args(["--initial-cluster", "default=http://127.0.0.1:1"])
-            .args(["--unsafe-no-fsync"])
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("Debian's package etcd-server must be installed");
-        let mut log = BufReader::new(process.stderr.take().unwrap());
-        let mut line = String::new();
-        while !line.contains("ready to serve client requests") {
-            line.clear();
-            assert_ne!(log.read_line(&mut line).unwrap(), 0, "etcd has ended");
-        }
-        // It goes on talking.
-        std::thread::spawn(move || std::io::copy(&mut log, &mut std::io::sink()));
-        Etcd {
-            process,
-            url,
-            _data: data,
-        }
-    }
-
-    fn host(&self, nodeid: u32) -> Host {
-        let etcd = EtcdConfig {
-            endpoints: vec![self.url.clone()],
-            timeout_ms: 30_000,
-            ..EtcdConfig::default()
-        };
-        let cluster = ClusterConfig {
-            plaintext: true,
-            ..ClusterConfig::new(free_address(), etcd)
-        };
-        Host::with(|config| {
-            config.nodeid = nodeid;
-            config.cluster = Some(cluster);
-        })
-    }
-}
-
-impl Drop for Etcd {
-    fn drop(&mut self) {
-        self.process.kill().unwrap();
-        self.process.wait().unwrap();
-    }
+fn host(etcd: &EtcdServer, nodeid: u32) -> Host {
+    Host::with(|config| {
+        config.nodeid = nodeid;
+        config.cluster = Some(etcd.cluster().unwrap());
+    })
 }
 
 /// Calls again and again until this is so.
@@ -103,8 +39,8 @@ fn places(trace: &Trace) -> Vec<(&str, u32, u32)> {
 
 #[test]
 fn a_call_is_followed_through_two_nodes() {
-    let etcd = Etcd::start();
-    let (one, two) = (etcd.host(1), etcd.host(2));
+    let etcd = EtcdServer::start().unwrap();
+    let (one, two) = (host(&etcd, 1), host(&etcd, 2));
     let (mut a, mut b) = (one.vm(1), two.vm(2));
     let generation = a.bind(10);
     b.bind(20);

@@ -3,6 +3,7 @@
 //! [`Guest`] keeps five rings in a memfd, as a guest does. It is simple: every ring has one buffer
 //! for each entry, and what goes in order comes back in order.
 
+mod etcd;
 mod traffic;
 
 use crate::device::fabric::{Fabric, RingCommand};
@@ -20,6 +21,7 @@ use std::sync::mpsc;
 use vm_memory::{Bytes, FileOffset, GuestAddress, GuestMemoryMmap, GuestRegionMmap, MmapRegion};
 use vmm_sys_util::eventfd::{EFD_NONBLOCK, EventFd};
 
+pub use etcd::{EtcdServer, free_address};
 pub use traffic::{await_bound, bind, forget, lookup, privilege, unbind};
 
 /// Difference between the guest's addresses and those of the pretended VMM.

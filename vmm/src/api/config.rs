@@ -203,7 +203,7 @@ impl VmConfig {
 }
 
 /// Reads a JSON object; an error names its field.
-pub(crate) fn from_json<T: serde::de::DeserializeOwned>(text: &[u8]) -> Result<T, ConfigError> {
+pub fn from_json<T: serde::de::DeserializeOwned>(text: &[u8]) -> Result<T, ConfigError> {
     if text.trim_ascii_start().first() != Some(&b'{') {
         return refuse("configuration", "it is not a JSON object");
     }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::vm::{Vm, failed};
-use super::{Message, Vmm};
+use super::{Message, Vmm, VmmError};
 use crate::api::{ApiError, Receiving as ReceivingUrl, Request, Response};
 use crate::machine::event::GuestEvent;
 use crate::migration::request::{ReceiveMigration, SendMigration};
@@ -20,6 +20,17 @@ pub(super) struct Moves {
     ending: Option<Ending>,
     /// What the guest did while it was about to leave.
     postponed: Option<GuestEvent>,
+    /// This process is there for one machine that is to come.
+    expecting: Option<Hook>,
+}
+
+/// Is told the number of the VM that has come.
+struct Hook(Box<dyn FnOnce(u32) + Send>);
+
+impl std::fmt::Debug for Hook {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Hook")
+    }
 }
 
 impl Moves {
@@ -60,14 +71,27 @@ impl Moves {
     }
 
     fn start(&mut self, migration: Arc<dyn Migration>) {
-        *self = Self {
-            current: Some(migration),
-            ..Self::default()
-        };
+        self.current = Some(migration);
+        self.ending = None;
+        self.postponed = None;
     }
 }
 
 impl Vmm {
+    /// Waits for one machine from another host and ends if it does not come; `arrived` is told its
+    /// number when it runs. Gives where it waits.
+    pub fn expect_machine(
+        &mut self,
+        request: ReceiveMigration,
+        arrived: impl FnOnce(u32) + Send + 'static,
+    ) -> Result<String, ApiError> {
+        self.moves.expecting = Some(Hook(Box::new(arrived)));
+        match self.receive_migration(request)? {
+            Response::Receiving(receiving) => Ok(receiving.url),
+            _ => Ok(String::new()),
+        }
+    }
+
     pub(super) fn send_migration(&mut self, request: SendMigration) -> Result<Response, ApiError> {
         request.check()?;
         let vm = self.vm()?;
@@ -156,9 +180,23 @@ impl Vmm {
                 if let Some(vm) = &mut self.vm {
                     vm.has_arrived();
                 }
+                let number = self.moves.current.as_ref().map(|it| it.progress().vm);
+                if let (Some(Hook(hook)), Some(vm)) = (self.moves.expecting.take(), number) {
+                    hook(vm);
+                }
                 if let Some(event) = postponed {
                     self.guest_event(event);
                 }
+            }
+            Ending::NotHere if self.moves.expecting.is_some() => {
+                let why = self
+                    .moves
+                    .current
+                    .as_ref()
+                    .and_then(|it| it.progress().error);
+                let why = why.map_or_else(|| "cancelled".to_owned(), String::from);
+                let error = VmmError::Guest(format!("the virtual machine does not come: {why}"));
+                self.end.get_or_insert(Err(error));
             }
             Ending::NotHere => {}
         }

@@ -1,7 +1,8 @@
 //! The control thread of the side that a VM comes to.
 
 use std::io::BufWriter;
-use std::net::{Shutdown, SocketAddr, TcpListener};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::os::fd::AsFd;
 use std::path::PathBuf;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
@@ -61,7 +62,15 @@ impl Receiving {
             "the node of this host belongs to no cluster, so no VM can come: start it with --etcd",
         )?;
         let security = request.security(info.nodeid)?;
-        let address = request.address().map_err(|error| error.to_string())?;
+        let connected = match request.address().map_err(|error| error.to_string())? {
+            Some(address) => Err(address),
+            None => Ok(standard_input()?),
+        };
+        let address = match &connected {
+            Err(address) => *address,
+            // Data streams come to the same address, at a port that the source is told.
+            Ok((_, address)) => SocketAddr::new(address.ip(), 0),
+        };
         let listen = |error: std::io::Error| format!("cannot listen on {address}: {error}");
         let listener = TcpListener::bind(address).map_err(listen)?;
         let address = listener.local_addr().map_err(listen)?;
@@ -77,7 +86,8 @@ impl Receiving {
             guest: OnceLock::new(),
         });
         let start = |error: std::io::Error| format!("cannot start a migration: {error}");
-        accept(listener, security, shared.clone()).map_err(start)?;
+        let first = connected.ok().map(|(socket, _)| socket);
+        accept(listener, first, security, shared.clone()).map_err(start)?;
         let control = Control {
             node,
             request,
@@ -115,16 +125,10 @@ impl Migration for Receiving {
     }
 
     fn guest_stopped(&self) {}
-
 }
 
 /// What this host can take.
-fn host(
-    request: &ReceiveMigration,
-    node: u32,
-    cluster: &str,
-    port: u16,
-) -> Result<Host, String> {
+fn host(request: &ReceiveMigration, node: u32, cluster: &str, port: u16) -> Result<Host, String> {
     let free = memory_available().map_err(|error| error.to_string())?;
     let HostCpu { cpu, tsc_scaling } =
         machine::host_cpu(machine::cpu::MAX_VCPUS).map_err(|error| error.to_string())?;
@@ -146,7 +150,9 @@ fn host(
 /// Bytes of memory that the host could give without taking them from others.
 fn memory_available() -> std::io::Result<u64> {
     let text = std::fs::read_to_string("/proc/meminfo")?;
-    let line = text.lines().find_map(|line| line.strip_prefix("MemAvailable:"));
+    let line = text
+        .lines()
+        .find_map(|line| line.strip_prefix("MemAvailable:"));
     let kib = line.and_then(|line| line.trim().strip_suffix(" kB")?.parse::<u64>().ok());
     let kib = kib.ok_or_else(|| std::io::Error::other("/proc/meminfo has no MemAvailable"))?;
     Ok(kib.saturating_mul(1024))
@@ -280,28 +286,51 @@ impl Shared {
     }
 }
 
-/// Takes connections, each on a thread of its own, until the listener is shut down.
-fn accept(listener: TcpListener, security: Security, shared: Arc<Shared>) -> std::io::Result<()> {
+/// The connection that is standard input, and its own address.
+fn standard_input() -> Result<(TcpStream, SocketAddr), String> {
+    let taken = std::io::stdin()
+        .as_fd()
+        .try_clone_to_owned()
+        .and_then(|fd| {
+            let socket = TcpStream::from(fd);
+            let address = socket.local_addr()?;
+            Ok((socket, address))
+        });
+    taken.map_err(|error| format!("standard input is no TCP connection: {error}"))
+}
+
+/// Takes connections, each on a thread of its own, until the listener is shut down; `first` is there
+/// already.
+fn accept(
+    listener: TcpListener,
+    first: Option<TcpStream>,
+    security: Security,
+    shared: Arc<Shared>,
+) -> std::io::Result<()> {
     // Each connection holds a piece of this.
     let guests = Arc::new(());
+    let serve = move |socket| {
+        if Arc::strong_count(&guests) > MAX_CONNECTIONS {
+            tracing::warn!("too many connections to a migration at once");
+            return;
+        }
+        let (guest, security, shared) = (guests.clone(), security.clone(), shared.clone());
+        let served = std::thread::Builder::new()
+            .name("from-source".into())
+            .spawn(move || {
+                receiver::welcome(socket, &security, &shared);
+                drop(guest);
+            });
+        if let Err(error) = served {
+            tracing::warn!(%error, "no thread for a connection of a migration");
+        }
+    };
     std::thread::Builder::new()
         .name("from-sources".into())
         .spawn(move || {
-            while let Ok((socket, from)) = listener.accept() {
-                if Arc::strong_count(&guests) > MAX_CONNECTIONS {
-                    tracing::warn!(%from, "too many connections to a migration at once");
-                    continue;
-                }
-                let (guest, security, shared) = (guests.clone(), security.clone(), shared.clone());
-                let served = std::thread::Builder::new()
-                    .name("from-source".into())
-                    .spawn(move || {
-                        receiver::welcome(socket, &security, &shared);
-                        drop(guest);
-                    });
-                if let Err(error) = served {
-                    tracing::warn!(%error, "no thread for a connection of a migration");
-                }
+            first.into_iter().for_each(&serve);
+            while let Ok((socket, _)) = listener.accept() {
+                serve(socket);
             }
         })?;
     Ok(())

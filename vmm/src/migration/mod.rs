@@ -21,6 +21,8 @@ mod pack;
 mod receiver;
 pub mod request;
 mod sender;
+pub mod serve;
+
 mod source;
 mod worker;
 

@@ -15,6 +15,8 @@ use virtio_dvs::directory::NodeId;
 use super::channel::Security;
 use crate::api::config::{ConfigError, ConsoleConfig, check_socket, refuse};
 
+/// What names standard input instead of an address.
+const STDIN: &str = "stdin";
 /// Longest downtime that can be allowed, in milliseconds.
 const MAX_DOWNTIME_MS: u64 = 60_000;
 /// Longest time of a migration, in seconds: a week.
@@ -75,7 +77,8 @@ pub struct SendMigration {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ReceiveMigration {
-    /// Where to listen: `tcp:HOST:PORT`; port 0: any that is free.
+    /// Where to listen: `tcp:HOST:PORT`; port 0: any that is free. `stdin`: the source is connected
+    /// to standard input.
     pub receiver_url: String,
     /// The control socket of this host's node.
     pub node: PathBuf,
@@ -174,7 +177,9 @@ impl SendMigration {
 impl ReceiveMigration {
     /// Checks what the types alone do not say.
     pub fn check(&self) -> Result<(), ConfigError> {
-        address(&self.receiver_url, "receiver_url")?;
+        if self.receiver_url != STDIN {
+            address(&self.receiver_url, "receiver_url")?;
+        }
         check_socket("node", &self.node)?;
         if let Some(serial) = &self.serial {
             serial.check("serial")?;
@@ -185,9 +190,12 @@ impl ReceiveMigration {
         secured(self.tls_dir.is_some(), self.plaintext)
     }
 
-    /// Where to listen.
-    pub fn address(&self) -> Result<SocketAddr, ConfigError> {
-        resolve(&self.receiver_url, "receiver_url")
+    /// Where to listen; `None`: the source is connected to standard input.
+    pub fn address(&self) -> Result<Option<SocketAddr>, ConfigError> {
+        if self.receiver_url == STDIN {
+            return Ok(None);
+        }
+        resolve(&self.receiver_url, "receiver_url").map(Some)
     }
 
     /// How connections are secured, by a host whose node has this number.

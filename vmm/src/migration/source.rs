@@ -103,7 +103,6 @@ impl Migration for Sending {
     fn guest_stopped(&self) {
         self.0.tell(Event::GuestStopped);
     }
-
 }
 
 /// How far it is.

@@ -248,6 +248,20 @@ impl Running {
         }
     }
 
+    /// A VMM without a machine.
+    pub fn empty() -> Self {
+        let (ready, started) = mpsc::channel();
+        let thread = std::thread::spawn(move || {
+            let vmm = Vmm::new().unwrap();
+            ready.send(vmm.mailbox()).unwrap();
+            vmm.run()
+        });
+        Self {
+            mailbox: started.recv().unwrap(),
+            thread,
+        }
+    }
+
     /// Asks the VMM.
     pub fn ask(&self, request: Request) -> Result<Response, ApiError> {
         let (reply, answer) = mpsc::channel();
