@@ -139,6 +139,9 @@ impl World {
             Action::Notify(node, notice) => self.notify(host, node, notice),
             Action::Dial(node) => self.dial(host, node),
             Action::HangUp(node) => self.hang_up_link(host, node),
+            moving => self
+                .ledger
+                .wrong(format!("{moving:?}, though nothing moves")),
         }
     }
 

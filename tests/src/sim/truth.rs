@@ -199,13 +199,14 @@ impl Truth {
                 endpoint,
                 owner,
                 generation,
-            } => Answer::Unbound(self.unbind(*endpoint, *owner, *generation)),
+            } => Answer::Unbound(self.unbind(me, *endpoint, *owner, *generation)),
             Request::Privilege { endpoint, .. } => {
                 Answer::Privileged(Err(DirectoryError::NotBound(*endpoint)))
             }
             Request::Lookup { endpoint } | Request::Await { endpoint } => {
                 return (Reply::Found(*endpoint, self.lookup(*endpoint)), changes);
             }
+            Request::Take { .. } | Request::Look { .. } => Answer::Seen(Err(DirectoryError::Alone)),
             Request::Locate { vm } => return (Reply::Located(*vm, self.sight_now(*vm)), changes),
         };
         (Reply::Plain(answer), changes)
@@ -314,10 +315,13 @@ impl Truth {
 
     fn unbind(
         &mut self,
+        me: NodeId,
         endpoint: Endpoint,
         owner: Owner,
         generation: u32,
     ) -> Result<(), DirectoryError> {
+        let not_bound = DirectoryError::NotBound(endpoint);
+        self.mine(me, owner).map_err(|_| not_bound)?;
         let bound = self.endpoints.get(&endpoint);
         let fits = |it: &Binding| it.owner == owner && [0, it.generation].contains(&generation);
         if !bound.is_some_and(fits) {

@@ -25,6 +25,7 @@ use zerocopy::{FromZeros, IntoBytes};
 mod backlog;
 mod cluster;
 mod lifecycle;
+mod moves;
 mod receive;
 mod trace;
 mod transmit;
@@ -85,6 +86,7 @@ pub struct Fabric {
     waiting_attach: BTreeMap<u32, Done<Result<PortId, AttachError>>>,
     waiting_life: BTreeMap<PortId, Vec<Done<Result<(), DirectoryError>>>>,
     waiting_survey: Option<Done<BTreeMap<u32, Told>>>,
+    moves: moves::Moves,
     next_session: u64,
     /// What reaches other nodes, if there are any.
     cluster: Option<Box<Cluster>>,
@@ -144,6 +146,7 @@ impl Fabric {
             waiting_attach: BTreeMap::new(),
             waiting_life: BTreeMap::new(),
             waiting_survey: None,
+            moves: moves::Moves::default(),
             next_session: 0,
             traces: trace::Traces::default(),
             directory,
@@ -363,6 +366,11 @@ impl Fabric {
             Action::HangUp(node) => self.hang_up(node),
             Action::Begun(id) => self.life_settled(id, &Ok(())),
             Action::NotBegun(id, error) => self.life_settled(id, &Err(error)),
+            Action::Settled(ticket, settled) => self.move_settled(ticket, settled),
+            Action::Carries(id) => self.carries(id),
+            Action::Orphaned(id) => self.orphaned(id),
+            Action::CutOff(id) => self.cut_off(id),
+            Action::Removed(id) => self.removed(id),
         }
     }
 

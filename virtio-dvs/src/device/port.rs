@@ -70,15 +70,15 @@ impl DevicePort {
         Some((ring, self.memory.guest(), &mut self.counting))
     }
 
-    /// Takes rings into use that are ready for it; `true` if all are in use then.
-    pub(super) fn activate(&mut self) -> Result<bool, RingError> {
+    /// Takes rings into use that are ready for it.
+    pub(super) fn activate(&mut self) -> Result<(), RingError> {
         let event_idx = self.features & (1 << VIRTIO_RING_F_EVENT_IDX) != 0;
         for ring in &mut self.rings {
             if ring.is_set_up() && !ring.is_active() {
                 ring.activate(self.memory.guest(), event_idx)?;
             }
         }
-        Ok(self.rings.iter().all(Ring::is_active))
+        Ok(())
     }
 
     /// Takes all rings out of use and forgets them; gives back what the guest kicked them with.

@@ -31,6 +31,7 @@ enum Token {
     Directory,
     Link(u32),
     LinkTimer,
+    Orphans,
 }
 
 /// Connections that are taken from a port's socket in one go.
@@ -43,6 +44,7 @@ const TOKEN_ADOPTION: u32 = 7;
 const TOKEN_DIRECTORY: u32 = 8;
 const TOKEN_LINK: u32 = 9;
 const TOKEN_LINK_TIMER: u32 = 10;
+const TOKEN_ORPHANS: u32 = 11;
 
 impl Token {
     fn pack(self) -> u32 {
@@ -54,6 +56,7 @@ impl Token {
             Token::Directory => (0, TOKEN_DIRECTORY),
             Token::Link(token) => (token as usize, TOKEN_LINK),
             Token::LinkTimer => (0, TOKEN_LINK_TIMER),
+            Token::Orphans => (0, TOKEN_ORPHANS),
         };
         u32::try_from(port).unwrap_or(0) << TOKEN_CODE_BITS | code
     }
@@ -67,6 +70,7 @@ impl Token {
             TOKEN_DIRECTORY => Token::Directory,
             TOKEN_LINK => Token::Link(data >> TOKEN_CODE_BITS),
             TOKEN_LINK_TIMER => Token::LinkTimer,
+            TOKEN_ORPHANS => Token::Orphans,
             queue => Token::Kick(port, usize::try_from(queue).unwrap_or(0)),
         }
     }
@@ -95,6 +99,10 @@ pub struct Worker {
     streams: BTreeMap<PortId, UnixStream>,
     /// Fires when lives that were taken over must have been taken up by their VMMs.
     adoption: Option<Timer>,
+    /// How long VMMs have to come back.
+    grace: Duration,
+    /// Fires when ports of VMs that move, and that no VMM sees to, are given up.
+    orphans: Timer,
     /// Fires when ports over their rate may go on.
     throttle: Timer,
     /// Fires when links must be looked at, and for when it is set.
@@ -124,6 +132,8 @@ impl Worker {
         }
         Ok(Worker {
             adoption,
+            grace,
+            orphans: Timer::new()?,
             throttle: Timer::new()?,
             link_timer: Timer::new()?,
             link_deadline: None,
@@ -167,13 +177,18 @@ impl Worker {
 
     /// Detaches the VM of a port: closes its socket and its connection, ends its life.
     pub fn detach(&mut self, port: PortId) {
+        self.close(port);
+        self.fabric.detach(port);
+    }
+
+    /// Nobody connects to this port any more, and whoever is connected is cut off.
+    fn close(&mut self, port: PortId) {
         if let Some(mut it) = self.listeners.remove(&port) {
             // The event loop lets go of it only later, when the VM may be attached again already.
             it.listener.unlink();
             self.changes.push(Change::Forget(Box::new(it.listener)));
         }
         self.hang_up(port);
-        self.fabric.detach(port);
     }
 
     /// A VMM has connected to a port.
@@ -252,7 +267,15 @@ impl Worker {
         {
             tracing::error!("ports over their rate wait for ever: {error}");
         }
+        if let Some(after) = self.fabric.orphans_due_in(self.grace)
+            && let Err(error) = self.orphans.set(after)
+        {
+            tracing::error!("ports of VMs that moved are kept for ever: {error}");
+        }
         self.set_link_timer();
+        for port in self.fabric.take_closed() {
+            self.close(port);
+        }
         let mut changes = std::mem::take(&mut self.changes);
         let links = self.fabric.take_link_watches().into_iter();
         changes.extend(links.map(|watch| match watch {
@@ -353,6 +376,7 @@ impl MutEventSubscriber for Worker {
                 self.fabric.end_adoption();
             }
             Token::Throttle => self.fabric.resume(),
+            Token::Orphans => self.fabric.end_orphans(self.grace),
             Token::Directory => self.fabric.directory_ready(),
             Token::Link(token) => {
                 self.fabric.link_ready(token, events.event_set().into());
@@ -373,6 +397,8 @@ impl MutEventSubscriber for Worker {
         }
         let set = EventSet::IN | EventSet::EDGE_TRIGGERED;
         let events = Events::with_data(&self.throttle, Token::Throttle.pack(), set);
+        self.changes.push(Change::Listen(events));
+        let events = Events::with_data(&self.orphans, Token::Orphans.pack(), set);
         self.changes.push(Change::Listen(events));
         let events = Events::with_data(&self.link_timer, Token::LinkTimer.pack(), set);
         self.changes.push(Change::Listen(events));

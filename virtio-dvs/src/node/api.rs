@@ -2,7 +2,7 @@
 
 use crate::device::remote::Stopped;
 use crate::metrics::{self, Metrics, MetricsListener};
-use crate::node::control::{Detach, Refused, TraceRequest};
+use crate::node::control::{Detach, OfVm, Prepare, Refused, Take, Taken, TraceRequest};
 use crate::node::refusal::ErrorKind;
 use crate::node::service::{Control, NodeError};
 use crate::socket::Listener;
@@ -109,6 +109,7 @@ fn router(control: Control, metrics: Arc<Metrics>) -> Router {
         .route("/api/v1/node.info", get(info))
         .route("/api/v1/vm.attach", put(attach))
         .route("/api/v1/vm.detach", put(detach))
+        .merge(moves())
         .route("/api/v1/ports", get(ports))
         .route("/api/v1/endpoints", get(endpoints))
         .route("/api/v1/counters", get(counters))
@@ -119,6 +120,68 @@ fn router(control: Control, metrics: Arc<Metrics>) -> Router {
         .method_not_allowed_fallback(wrong_method)
         .layer(DefaultBodyLimit::max(BODY_MAX))
         .with_state(control)
+}
+
+/// What is asked for VMs that move. The directory is waited for, others who ask are not to be.
+fn moves() -> Router<Control> {
+    Router::new()
+        .route("/api/v1/vm.place", put(place))
+        .route("/api/v1/vm.prepare", put(prepare))
+        .route("/api/v1/vm.hold", put(hold))
+        .route("/api/v1/vm.take", put(take))
+        .route("/api/v1/vm.release", put(release))
+        .route("/api/v1/vm.forget", put(forget))
+}
+
+async fn place(State(control): State<Control>, body: Bytes) -> Response {
+    aside(&body, move |of: OfVm| control.place(of.vm).map(Json)).await
+}
+
+async fn prepare(State(control): State<Control>, body: Bytes) -> Response {
+    let prepare = move |it: Prepare| control.prepare(it.vm, it.place).map(Json);
+    aside(&body, prepare).await
+}
+
+async fn hold(State(control): State<Control>, body: Bytes) -> Response {
+    aside(&body, move |of: OfVm| control.hold(of.vm).map(Json)).await
+}
+
+async fn take(State(control): State<Control>, body: Bytes) -> Response {
+    let take = move |it: Take| {
+        let place = control.take(it.vm, it.from)?;
+        Ok(Json(Taken { place }))
+    };
+    aside(&body, take).await
+}
+
+async fn release(State(control): State<Control>, body: Bytes) -> Response {
+    let release = move |of: OfVm| control.release(of.vm).map(|()| StatusCode::NO_CONTENT);
+    aside(&body, release).await
+}
+
+async fn forget(State(control): State<Control>, body: Bytes) -> Response {
+    let forget = move |of: OfVm| control.forget(of.vm).map(|()| StatusCode::NO_CONTENT);
+    aside(&body, forget).await
+}
+
+/// Does what a body asks for on a thread of its own.
+async fn aside<T, A>(
+    body: &Bytes,
+    work: impl FnOnce(T) -> Result<A, NodeError> + Send + 'static,
+) -> Response
+where
+    T: DeserializeOwned + Send + 'static,
+    A: IntoResponse + Send + 'static,
+{
+    let asked = match parse::<T>(body) {
+        Ok(asked) => asked,
+        Err(error) => return refuse(StatusCode::BAD_REQUEST, error),
+    };
+    match tokio::task::spawn_blocking(move || work(asked)).await {
+        Ok(Ok(answer)) => answer.into_response(),
+        Ok(Err(error)) => failed(&error),
+        Err(error) => refuse(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()),
+    }
 }
 
 async fn ping(State(control): State<Control>) -> Response {

@@ -132,6 +132,9 @@ pub struct PortInfo {
     pub connected: bool,
     /// Whether the guest's rings are in use.
     pub running: bool,
+    /// On its way: held, taken or elsewhere; left out where the VM simply lives here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub moving: Option<String>,
     /// Endpoints bound.
     pub endpoints: usize,
     /// Where the VMM connects.

@@ -13,6 +13,7 @@ mod endpoints;
 pub mod in_process;
 mod join;
 mod metrics;
+mod moves;
 mod refusal;
 pub mod service;
 mod trace;

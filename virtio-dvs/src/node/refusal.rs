@@ -2,7 +2,7 @@
 
 use crate::directory::DirectoryError;
 use crate::node::service::NodeError;
-use crate::switch::AttachError;
+use crate::switch::{AttachError, MoveError};
 
 impl NodeError {
     /// Whether the request is to blame and not the node.
@@ -19,9 +19,21 @@ impl NodeError {
             NodeError::Attach(AttachError::Directory(
                 DirectoryError::VmInUse(_) | DirectoryError::DcDiffers { .. },
             )) => ErrorKind::Conflict,
-            NodeError::Stopped(_) => ErrorKind::Stopped,
+            NodeError::Move(error) => of_move(error),
+            NodeError::Stopped(_) | NodeError::Unanswered => ErrorKind::Stopped,
             _ => ErrorKind::Failed,
         }
+    }
+}
+
+fn of_move(error: &MoveError) -> ErrorKind {
+    match error {
+        MoveError::NoVm(_) => ErrorKind::NotFound,
+        MoveError::NoLease => ErrorKind::Stopped,
+        MoveError::Attach(AttachError::Directory(
+            DirectoryError::Broken(_) | DirectoryError::UsedUp(_),
+        )) => ErrorKind::Failed,
+        _ => ErrorKind::Conflict,
     }
 }
 
@@ -34,7 +46,7 @@ pub(super) enum ErrorKind {
     NotFound,
     /// It does not fit to what is there.
     Conflict,
-    /// The node has stopped.
+    /// The node has stopped, or is cut off: later it may be different.
     Stopped,
     /// The node could not do it.
     Failed,

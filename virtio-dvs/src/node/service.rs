@@ -14,7 +14,7 @@ use crate::node::control::{Attached, EndpointInfo, Info, Ping, PortCounts, PortI
 use crate::node::endpoints;
 use crate::node::join::join;
 use crate::socket::{Listener, SocketError};
-use crate::switch::{AttachError, PortId, Told};
+use crate::switch::{AttachError, MoveError, PortId, Told};
 use crate::vm::VmAttributes;
 use std::collections::BTreeMap;
 use std::fs::DirBuilder;
@@ -95,6 +95,12 @@ pub enum NodeError {
     /// The VM cannot be attached.
     #[error(transparent)]
     Attach(#[from] AttachError),
+    /// A request for a VM that moves is refused.
+    #[error(transparent)]
+    Move(#[from] MoveError),
+    /// The directory does not answer in time.
+    #[error("the directory does not answer; what was asked may be carried out yet")]
+    Unanswered,
     /// There is no such VM.
     #[error("VM {0} is not attached to this node")]
     NoVm(u32),
@@ -164,7 +170,7 @@ impl Control {
     /// Detaches a VM: its VMM is cut off, its life is over, its endpoints are free.
     pub fn detach(&self, vm: u32) -> Result<(), NodeError> {
         let detach = move |worker: &mut Worker| {
-            let port = worker.fabric().switch().port_of(vm)?;
+            let port = worker.fabric().switch().any_port_of(vm)?;
             worker.detach(port);
             Some(())
         };
@@ -175,7 +181,8 @@ impl Control {
     /// All ports, in order of the VMs' ids.
     pub fn ports(&self) -> Result<Vec<PortInfo>, NodeError> {
         let ports = |worker: &mut Worker| {
-            let ids: Vec<_> = worker.fabric().switch().ports().collect();
+            let switch = worker.fabric().switch();
+            let ids: Vec<_> = switch.ports().chain(switch.ports_elsewhere()).collect();
             let infos = ids.into_iter().filter_map(|id| port_info(worker, id));
             infos.collect()
         };
@@ -234,7 +241,7 @@ impl Control {
         Ok(theirs)
     }
 
-    fn listen(&self, port: PortId, vm: u32) -> Result<PathBuf, NodeError> {
+    pub(super) fn listen(&self, port: PortId, vm: u32) -> Result<PathBuf, NodeError> {
         let directory = self
             .config
             .run_dir
@@ -263,6 +270,7 @@ fn port_info(worker: &mut Worker, id: PortId) -> Option<PortInfo> {
         incarnation: switch.incarnation(id),
         connected,
         running,
+        moving: switch.moving(id).map(str::to_owned),
         endpoints: switch.endpoints(id).count(),
         socket,
     })

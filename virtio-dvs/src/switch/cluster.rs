@@ -2,6 +2,7 @@
 
 use crate::directory::{Interest, Lives, Location, News, NodeId};
 use crate::frame::{Class, VM_NODE, kind, vm_and_incarnation};
+use crate::switch::moves::Moves;
 use crate::switch::peer::Notice;
 use crate::switch::port::Port;
 use crate::switch::routes::{Heard, Routes};
@@ -29,6 +30,7 @@ pub(super) struct Cluster {
     pub(super) standing: Standing,
     pub(super) links: BTreeMap<NodeId, Link>,
     pub(super) routes: Routes,
+    pub(super) moves: Moves,
 }
 
 impl Cluster {
@@ -158,6 +160,7 @@ impl Switch {
     pub fn news(&mut self, news: News) {
         match news {
             News::Vm { vm, lives } => {
+                self.own_record(vm, lives);
                 if let Some(route) = self.route_mut(vm) {
                     let heard = route.learn(lives);
                     self.tell_heard(vm, heard);
@@ -174,6 +177,7 @@ impl Switch {
 
     /// The directory has told where a VM lives.
     pub(super) fn located(&mut self, vm: u32, lives: Lives) {
+        self.own_record(vm, lives);
         let Some(route) = self.route_mut(vm) else {
             return;
         };
@@ -250,11 +254,11 @@ impl Switch {
         self.cluster.as_mut()?.links.get_mut(&node)
     }
 
-    fn route_mut(&mut self, vm: u32) -> Option<&mut crate::switch::routes::Route> {
+    pub(super) fn route_mut(&mut self, vm: u32) -> Option<&mut crate::switch::routes::Route> {
         self.cluster.as_mut()?.routes.get_mut(vm)
     }
 
-    fn tell_heard(&mut self, vm: u32, heard: Heard) {
+    pub(super) fn tell_heard(&mut self, vm: u32, heard: Heard) {
         if let Some(ended) = heard.ended {
             self.say_gone(vm, &ended);
         }
@@ -308,15 +312,20 @@ impl Switch {
 
     /// Sending to a VM works again: the ports that have sent to it do so again.
     fn retry_peers(&mut self, vm: u32) {
+        for id in self.senders_to(vm) {
+            self.say_retry(id, vm);
+        }
+    }
+
+    /// The ports that run and have sent to a VM.
+    pub(super) fn senders_to(&self, vm: u32) -> Vec<PortId> {
         let route = self.cluster.as_ref().and_then(|it| it.routes.get(vm));
         let has_sent = |id: &PortId| {
             let peers = self.port(*id).filter(|it| it.running).map(|it| &it.peers);
             let sends = || route.is_some_and(|it| it.is_sent_to_by(*id));
             peers.is_some_and(|it| it.contains(&vm) || sends())
         };
-        for id in self.ports().filter(has_sent).collect::<Vec<_>>() {
-            self.say_retry(id, vm);
-        }
+        self.ports().filter(has_sent).collect()
     }
 
     /// The same for all VMs of a node.

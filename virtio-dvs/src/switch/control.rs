@@ -109,7 +109,8 @@ impl Switch {
             self.unwatch_unawaited(dcid, number.as_slice());
             return ControlStatus::Accepted;
         };
-        let Some(incarnation) = port.incarnation().filter(|_| port.asked < ASKED_MAX) else {
+        let takes = port.asked < ASKED_MAX && port.stage.carries();
+        let Some(incarnation) = port.incarnation().filter(|_| takes) else {
             port.owed_busy = true;
             return ControlStatus::Busy;
         };

@@ -3,6 +3,7 @@
 use crate::directory::{DirectoryError, Location, Owner, Request};
 use crate::frame::{Class, VM_NODE, kind, vm_and_incarnation};
 use crate::switch::peer::Notice;
+use crate::switch::port::{Port, Stage};
 use crate::switch::{Action, Life, Pending, PortId, Switch};
 use std::collections::BTreeSet;
 
@@ -14,6 +15,10 @@ impl Switch {
             return;
         };
         port.connected = true;
+        if port.stage == Stage::Elsewhere {
+            // Its life is not this node's to begin.
+            return self.actions.push_back(Action::Begun(id));
+        }
         match port.life {
             Life::Alive(_) => self.actions.push_back(Action::Begun(id)),
             Life::Over(_) => self.begin(id),
@@ -21,9 +26,13 @@ impl Switch {
         }
     }
 
-    /// The VMM has closed the connection: on one host that is the end of the VM.
+    /// The VMM has closed the connection: that is the end of the VM, unless it may live on elsewhere.
     pub fn disconnected(&mut self, id: PortId) {
         self.stopped(id);
+        if let Some(port) = self.port_mut(id).filter(|it| it.stage != Stage::Here) {
+            port.connected = false;
+            return self.actions.push_back(Action::Orphaned(id));
+        }
         self.end_life(id);
         if let Some(port) = self.port_mut(id) {
             port.connected = false;
@@ -37,7 +46,7 @@ impl Switch {
         let Some(port) = self.port_mut(id) else {
             return;
         };
-        if !port.driven && matches!(port.life, Life::Alive(_)) {
+        if !port.stage.carries() || (!port.driven && matches!(port.life, Life::Alive(_))) {
             self.actions.push_back(Action::Begun(id));
             return;
         }
@@ -53,11 +62,12 @@ impl Switch {
         }
     }
 
-    /// All rings of the port are in use (again).
+    /// All rings of the port are in use (again). Those of a VM that is held or elsewhere must not be.
     pub fn started(&mut self, id: PortId) {
-        let Some(port) = self.port_mut(id) else {
+        let Some(port) = self.port_mut(id).filter(|it| it.stage.carries()) else {
             return;
         };
+        port.stage = Stage::Here;
         port.running = true;
         port.owed_all = false;
         port.may_retry_source = true;
@@ -80,16 +90,31 @@ impl Switch {
     /// not know those, and one of them may wait for a reply with nothing left to send. A VM that
     /// does not run learns it from the RETRY(all) that it gets when it does.
     pub(super) fn end_life(&mut self, id: PortId) {
-        let Some(port) = self.port_mut(id) else {
-            return;
-        };
+        if let Some(owner) = self.over_here(id) {
+            self.ask(Request::End(owner), Pending::Nothing("end"));
+        }
+    }
+
+    /// The same, where the directory knows it; gives the life.
+    pub(super) fn over_here(&mut self, id: PortId) -> Option<Owner> {
+        let port = self.port_mut(id)?;
         let Life::Alive(incarnation) = port.life else {
-            return;
+            return None;
         };
-        let (vm, dcid) = (port.attributes.vm, port.attributes.dcid);
+        let vm = port.attributes.vm;
         port.life = Life::Over(incarnation);
         let peers = self.forget_life(id);
         self.tell_peers_nodes(&peers, Notice::Gone { vm, incarnation });
+        self.say_over(id, incarnation);
+        Some(Owner { vm, incarnation })
+    }
+
+    /// The other VMs of this node hear that a life of the port's VM is over.
+    pub(super) fn say_over(&mut self, id: PortId, incarnation: u32) {
+        let Some(port) = self.port(id) else {
+            return;
+        };
+        let (vm, dcid) = (port.attributes.vm, port.attributes.dcid);
         let mut told = Vec::new();
         for &other_id in self.by_vm.values() {
             let Some(other) = self.ports.get_mut(other_id.0).and_then(Option::as_mut) else {
@@ -103,8 +128,6 @@ impl Switch {
         for other in told {
             self.say(other, kind::GONE, vm_and_incarnation(vm, incarnation));
         }
-        let owner = Owner { vm, incarnation };
-        self.ask(Request::End(owner), Pending::Nothing("end"));
     }
 
     /// The others have given this life up, while the guest runs on: it gets a new one, without what
@@ -118,9 +141,17 @@ impl Switch {
         self.begin(id);
     }
 
+    /// The same for a VM that was held meanwhile: the others of this node have not heard of it.
+    pub(super) fn renew_held(&mut self, id: PortId) {
+        if let Some(over) = self.port(id).and_then(Port::incarnation) {
+            self.say_over(id, over);
+        }
+        self.renew(id);
+    }
+
     /// Forgets all that belonged to the life of the port's VM, here and at the other ports; gives
     /// the VMs that it talked to.
-    fn forget_life(&mut self, id: PortId) -> BTreeSet<u32> {
+    pub(super) fn forget_life(&mut self, id: PortId) -> BTreeSet<u32> {
         let Some(port) = self.port_mut(id) else {
             return BTreeSet::new();
         };
@@ -150,7 +181,7 @@ impl Switch {
         }
     }
 
-    fn begin(&mut self, id: PortId) {
+    pub(super) fn begin(&mut self, id: PortId) {
         let Some(port) = self.port_mut(id) else {
             return;
         };

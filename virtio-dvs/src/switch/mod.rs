@@ -21,6 +21,7 @@ mod awaiting;
 mod cluster;
 mod control;
 mod life;
+mod moves;
 pub mod peer;
 mod port;
 mod remote;
@@ -37,11 +38,12 @@ use crate::spec::{DC_NAME_SIZE, DeviceConfig};
 use crate::vm::{AttributeError, DcAttributes, VmAttributes};
 use cluster::Cluster;
 use peer::Notice;
-use port::{Life, Port};
+use port::{Life, Port, Stage};
 use std::collections::{BTreeMap, VecDeque};
 use survey::Survey;
 use thiserror::Error;
 
+pub use moves::{MoveError, MoveRequest, Settled, Ticket};
 pub use port::EndpointView;
 pub use survey::Told;
 pub use usage::Usage;
@@ -83,6 +85,16 @@ pub enum Action {
     HangUp(NodeId),
     /// The directory need not tell of this any more.
     Unwatch(Interest),
+    /// What a request for a VM that moves has come to.
+    Settled(Ticket, Settled),
+    /// From now on the rings of the port may be used: see [`Switch::may_run`].
+    Carries(PortId),
+    /// No VMM sees to a port whose VM is on its way: after a while it goes to [`Switch::abandon`].
+    Orphaned(PortId),
+    /// The port's VMM is not wanted any more.
+    CutOff(PortId),
+    /// The port is gone, and its number free.
+    Removed(PortId),
 }
 
 /// Why a VM is not attached.
@@ -106,6 +118,9 @@ enum Pending {
     Begin(PortId, u32),
     Control(control::Asked),
     Locate(u32),
+    Look(moves::Wish),
+    Take(u32),
+    Abandon(PortId, u32),
     /// Whatever the answer is, nothing waits for it.
     Nothing(&'static str),
 }
@@ -169,12 +184,10 @@ impl Switch {
     pub fn attach(&mut self, attributes: VmAttributes) -> Result<(), AttachError> {
         attributes.validate()?;
         let vm = attributes.vm;
-        if self.by_vm.contains_key(&vm) || self.joining.contains_key(&vm) {
+        if self.any_port_of(vm).is_some() || self.joining.contains_key(&vm) {
             return Err(DirectoryError::VmInUse(vm).into());
         }
-        if self.by_vm.len() + self.joining.len() >= self.max_ports {
-            return Err(AttachError::TooMany(self.max_ports));
-        }
+        self.has_room()?;
         let id = self.ask(Request::Join(attributes.clone()), Pending::Join(attributes));
         self.joining.insert(vm, id);
         Ok(())
@@ -187,18 +200,31 @@ impl Switch {
         if self.by_vm.contains_key(&vm) {
             return Err(DirectoryError::VmInUse(vm).into());
         }
-        if self.by_vm.len() >= self.max_ports {
-            return Err(AttachError::TooMany(self.max_ports));
-        }
+        self.has_room()?;
         let mut port = Port::new(record.attributes, record.dc);
         if let Some(life) = record.life {
             port.restore(life, record.driving, &record.endpoints);
+            if self.cluster.is_some() {
+                // It may have been about to move when this node was started.
+                self.watch(vm);
+            }
         }
         Ok(self.insert(port))
     }
 
+    /// Whether there may be one more port.
+    fn has_room(&self) -> Result<(), AttachError> {
+        let ports = self.by_vm.len() + self.joining.len() + self.ports_elsewhere().count();
+        let room = ports < self.max_ports;
+        room.then_some(())
+            .ok_or(AttachError::TooMany(self.max_ports))
+    }
+
     /// The VM leaves this host: its life is over, its port is free.
     pub fn detach(&mut self, id: PortId) {
+        if self.port(id).is_some_and(|it| it.stage != Stage::Here) {
+            return self.detach_moving(id);
+        }
         self.end_life(id);
         let Some(port) = self.ports.get_mut(id.0).and_then(Option::take) else {
             return;
@@ -218,6 +244,9 @@ impl Switch {
             (Pending::Join(attributes), Answer::Joined(joined)) => self.joined(attributes, joined),
             (Pending::Begin(port, vm), Answer::Begun(begun)) => self.begun(port, vm, begun),
             (Pending::Locate(vm), Answer::Located(lives)) => self.located(vm, lives),
+            (Pending::Look(wish), Answer::Seen(seen)) => self.saw(wish, seen),
+            (Pending::Take(vm), Answer::Seen(seen)) => self.took(vm, seen),
+            (Pending::Abandon(port, vm), Answer::Done(ended)) => self.abandoned(port, vm, ended),
             (Pending::Control(asked), answer) => self.control_answered(asked, answer),
             (Pending::Nothing(what), Answer::Done(Err(error))) => {
                 tracing::warn!("the directory refuses \"{what}\": {error}");
@@ -311,13 +340,18 @@ impl Switch {
     fn insert(&mut self, port: Port) -> PortId {
         let vm = port.attributes.vm;
         self.forget_route(vm);
+        let id = self.add(port);
+        self.by_vm.insert(vm, id);
+        id
+    }
+
+    fn add(&mut self, port: Port) -> PortId {
         let free = self.ports.iter().position(Option::is_none);
         let id = PortId(free.unwrap_or(self.ports.len()));
         match self.ports.get_mut(id.0) {
             Some(slot) => *slot = Some(port),
             None => self.ports.push(Some(port)),
         }
-        self.by_vm.insert(vm, id);
         id
     }
 

@@ -29,6 +29,26 @@ pub(super) enum Life {
     Alive(u32),
 }
 
+/// Whether a port's VM is here, and on its way: see [`crate::switch::moves`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Stage {
+    /// It lives here.
+    Here,
+    /// It does, but may be taken from here at any moment.
+    Held,
+    /// It was taken and has not run since: it may be given back.
+    Taken,
+    /// It lives at another node.
+    Elsewhere,
+}
+
+impl Stage {
+    /// Whether frames are carried to the VM and from it.
+    pub(super) const fn carries(self) -> bool {
+        matches!(self, Stage::Here | Stage::Taken)
+    }
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Bound {
     pub(super) generation: u32,
@@ -52,6 +72,11 @@ pub(super) struct Port {
     pub(super) attributes: VmAttributes,
     pub(super) dc: DcAttributes,
     pub(super) life: Life,
+    pub(super) stage: Stage,
+    /// While the VM was held the others have given its life up.
+    pub(super) given_up: bool,
+    /// Whoever had the port wants it no more; it waits only for what the record will say.
+    pub(super) forgotten: bool,
     /// Where the directory has put that life: grows with each life and each move.
     pub(super) epoch: u32,
     /// A new life was asked for, while the guest runs on in this one.
@@ -103,6 +128,9 @@ impl Port {
             attributes,
             dc,
             life: Life::Over(0),
+            stage: Stage::Here,
+            given_up: false,
+            forgotten: false,
             epoch: 0,
             connected: false,
             running: false,
@@ -128,7 +156,7 @@ impl Port {
         }
     }
 
-    /// Takes up a life that began before this node was started.
+    /// Takes up a life that began before this node was started, or elsewhere.
     pub(super) fn restore(&mut self, life: Location, driven: bool, endpoints: &[BoundRecord]) {
         self.life = Life::Alive(life.incarnation);
         self.epoch = life.epoch;

@@ -117,6 +117,10 @@ impl Switch {
         let to = self.port_of(vm);
         let Some((to, port)) = to.and_then(|to| Some((to, self.port(to)?))) else {
             let epoch = stamp.dst_epoch;
+            let cluster = self.cluster.as_mut();
+            if cluster.is_some_and(|it| it.moves.turn_away(from, vm, epoch)) {
+                return Err(Drop::Looking);
+            }
             self.notify(from, Notice::Moved { vm, epoch });
             return Err(Drop::NotHere);
         };
@@ -140,10 +144,12 @@ impl Switch {
         header: &Frame,
     ) -> Result<Location, Drop> {
         let vm = header.src_vm.get();
-        if vm == header.dst_vm.get() || self.port_of(vm).is_some() {
+        let (incarnation, epoch) = (header.src_inc.get(), stamp.src_epoch);
+        let port = self.port_of(vm).and_then(|id| self.port(id));
+        // A VM that was here may be there now; what it is here is older than that.
+        if vm == header.dst_vm.get() || port.is_some_and(|it| it.epoch >= epoch) {
             return Err(Drop::Contradicts);
         }
-        let (incarnation, epoch) = (header.src_inc.get(), stamp.src_epoch);
         let route = self.route_to(vm).ok_or(Drop::Contradicts)?;
         match route.check(from, incarnation, epoch, header.dst_vm.get()) {
             Ok(location) => Ok(location),

@@ -231,6 +231,9 @@ fn check_source(port: &Port, header: &Frame) -> Result<(), Drop> {
     if header.src_vm.get() != port.attributes.vm {
         return Err(Drop::ForgedSource);
     }
+    if !port.stage.carries() {
+        return Err(Drop::Held);
+    }
     if port.incarnation() != Some(header.src_inc.get()) {
         return Err(Drop::SourceOver);
     }

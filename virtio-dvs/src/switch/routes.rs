@@ -237,6 +237,14 @@ impl Route {
         heard
     }
 
+    /// The VM comes to this node alive. Whoever waits may see for itself.
+    pub(super) fn comes_alive(mut self, lives: Lives) -> Heard {
+        let mut heard = self.learn(lives);
+        heard.retry.extend(self.waiting.keys());
+        heard.claims = self.claims;
+        heard
+    }
+
     /// All that lived there is over.
     pub(super) fn lost(&mut self) -> Heard {
         let last = self.lives.current.map_or(0, |it| it.incarnation);

@@ -13,7 +13,7 @@
 use crate::directory::{Lease, NodeId};
 use crate::frame::VM_NODE;
 use crate::switch::peer::Notice;
-use crate::switch::port::Life;
+use crate::switch::port::{Life, Port, Stage};
 use crate::switch::{Action, Switch};
 use std::collections::BTreeSet;
 
@@ -39,7 +39,7 @@ impl Standing {
     }
 
     /// Whether the directory answers.
-    fn is_answered(&self) -> bool {
+    pub(super) fn is_answered(&self) -> bool {
         self.lease == Some(Lease::Held)
     }
 }
@@ -139,9 +139,12 @@ impl Switch {
     /// The others have given up all lives of this node's VMs: each begins a new one.
     fn renew_all(&mut self) {
         for id in self.ports().collect::<Vec<_>>() {
-            let alive = |port: &crate::switch::Port| matches!(port.life, Life::Alive(_));
-            if self.port(id).is_some_and(alive) {
-                self.renew(id);
+            let alive = |port: &&mut Port| matches!(port.life, Life::Alive(_));
+            match self.port_mut(id).filter(alive) {
+                // Somebody may take it before, and would have to take what is new again.
+                Some(port) if port.stage == Stage::Held => port.given_up = true,
+                Some(_) => self.renew(id),
+                None => {}
             }
         }
     }

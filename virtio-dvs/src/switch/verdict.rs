@@ -60,6 +60,8 @@ reasons! {
     ForgedSource = "forged_source",
     /// The source is not this life of the VM.
     SourceOver = "source_over",
+    /// The source is on its way to another node, or there already.
+    Held = "held",
     /// The source endpoint is not bound by this VM.
     UnboundSource = "unbound_source",
     /// The source endpoint may not make this call.

@@ -318,7 +318,7 @@ impl Fabric {
     }
 
     /// Takes the rings out of use and stops listening to them.
-    fn reset_device(&mut self, id: PortId) {
+    pub(super) fn reset_device(&mut self, id: PortId) {
         self.throttled.remove(&id);
         let kicks = self.device_mut(id).map(DevicePort::reset);
         for kick in kicks.unwrap_or_default() {
@@ -333,18 +333,22 @@ impl Fabric {
     }
 
     /// The device works while all its rings are in use.
-    fn update(&mut self, id: PortId) -> Result<(), SessionError> {
+    pub(super) fn update(&mut self, id: PortId) -> Result<(), SessionError> {
+        let may_run = self.switch.may_run(id);
         let Some(device) = self.device_mut(id) else {
             return Err(SessionError::Detached);
         };
-        let all = device.activate().map_err(|error| SessionError::Ring {
-            queue: device
-                .rings
-                .iter()
-                .position(|ring| ring.is_set_up() && !ring.is_active())
-                .unwrap_or_default(),
-            error,
-        })?;
+        if may_run {
+            device.activate().map_err(|error| SessionError::Ring {
+                queue: device
+                    .rings
+                    .iter()
+                    .position(|ring| ring.is_set_up() && !ring.is_active())
+                    .unwrap_or_default(),
+                error,
+            })?;
+        }
+        let all = device.rings.iter().all(Ring::is_active);
         match (device.running, all) {
             (false, true) => self.start(id),
             (true, false) => {

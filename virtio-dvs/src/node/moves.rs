@@ -1,0 +1,114 @@
+//! VMs that move: what their VMMs ask of the node. Whoever asks may ask again: what was carried out
+//! already is only told again.
+
+use crate::device::fabric::Done;
+use crate::device::remote::Stopped;
+use crate::device::worker::Worker;
+use crate::directory::{self, NodeId};
+use crate::node::control::{Attached, Place};
+use crate::node::service::{Control, NodeError};
+use crate::switch::{MoveRequest, PortId, Settled};
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::time::Duration;
+
+/// How long the directory has to answer. A VM that waits stands still for as long.
+const ANSWER_TIME: Duration = Duration::from_secs(5);
+
+impl From<directory::Place> for Place {
+    fn from(place: directory::Place) -> Place {
+        Place {
+            node: place.node.0,
+            epoch: place.epoch,
+            incarnation: place.incarnation,
+        }
+    }
+}
+
+impl From<Place> for directory::Place {
+    fn from(place: Place) -> directory::Place {
+        directory::Place {
+            node: NodeId(place.node),
+            epoch: place.epoch,
+            incarnation: place.incarnation,
+        }
+    }
+}
+
+impl Control {
+    /// Where a VM of this node lives, after a look at its record.
+    pub fn place(&self, vm: u32) -> Result<Place, NodeError> {
+        let place = self.request_move(MoveRequest::Place { vm })?;
+        place.map(Place::from).ok_or(NodeError::NoVm(vm))
+    }
+
+    /// Makes a port for a VM of another node, and listens for its VMM.
+    pub fn prepare(&self, vm: u32, place: Place) -> Result<Attached, NodeError> {
+        let place = place.into();
+        self.request_move(MoveRequest::Prepare { vm, place })?;
+        let listened = self.listen_for(vm);
+        if listened.is_err() {
+            self.forget(vm)?;
+        }
+        let socket = listened?;
+        Ok(Attached { vm, socket })
+    }
+
+    /// Carries nothing for a VM any more.
+    pub fn hold(&self, vm: u32) -> Result<Place, NodeError> {
+        let place = self.request_move(MoveRequest::Hold { vm })?;
+        place.map(Place::from).ok_or(NodeError::NoVm(vm))
+    }
+
+    /// Takes a VM from a place; gives where it is afterwards. After an error it may have been taken.
+    pub fn take(&self, vm: u32, from: Place) -> Result<Option<Place>, NodeError> {
+        let from = from.into();
+        let place = self.request_move(MoveRequest::Take { vm, from })?;
+        let here = |it: &directory::Place| it.node.0 == self.config.nodeid;
+        if place.as_ref().is_some_and(here)
+            && let Err(error) = self.listen_for(vm)
+        {
+            // It is here all the same.
+            tracing::error!(vm, "its VMM cannot connect: {error}");
+        }
+        Ok(place.map(Place::from))
+    }
+
+    /// Carries again for a VM that was held.
+    pub fn release(&self, vm: u32) -> Result<(), NodeError> {
+        self.request_move(MoveRequest::Release { vm }).map(drop)
+    }
+
+    /// Removes the port of a VM that is not here any more, or not yet.
+    pub fn forget(&self, vm: u32) -> Result<(), NodeError> {
+        self.request_move(MoveRequest::Forget { vm }).map(drop)
+    }
+
+    fn request_move(&self, request: MoveRequest) -> Result<Option<directory::Place>, NodeError> {
+        let (sender, receiver) = mpsc::sync_channel(1);
+        let done: Done<Settled> = Box::new(move |settled| {
+            // Whoever asked may have left.
+            let _ = sender.try_send(settled);
+        });
+        self.remote
+            .run(move |worker| worker.fabric().request_move(request, done))?;
+        match receiver.recv_timeout(ANSWER_TIME) {
+            Ok(settled) => Ok(settled?),
+            Err(RecvTimeoutError::Timeout) => Err(NodeError::Unanswered),
+            Err(RecvTimeoutError::Disconnected) => Err(Stopped.into()),
+        }
+    }
+
+    /// Listens for the VMM of a VM, unless somebody does.
+    fn listen_for(&self, vm: u32) -> Result<PathBuf, NodeError> {
+        let look = move |worker: &mut Worker| -> Option<(PortId, Option<PathBuf>)> {
+            let port = worker.fabric().switch().any_port_of(vm)?;
+            Some((port, worker.socket_path(port).map(Path::to_path_buf)))
+        };
+        let found = self.remote.ask(move |worker, done| done(look(worker)))?;
+        match found.ok_or(NodeError::NoVm(vm))? {
+            (_, Some(path)) => Ok(path),
+            (port, None) => self.listen(port, vm),
+        }
+    }
+}

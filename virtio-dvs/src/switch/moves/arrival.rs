@@ -1,0 +1,209 @@
+//! A VM may come here, and comes.
+
+use super::*;
+use crate::directory::Lives;
+use crate::frame::Class;
+use crate::switch::peer::Notice;
+use crate::switch::port::Life;
+
+impl Switch {
+    pub(super) fn ask_prepare(
+        &mut self,
+        ticket: Ticket,
+        vm: u32,
+        place: Place,
+    ) -> Result<(), MoveError> {
+        self.may_expect(vm, place)?;
+        self.look(Wish::Prepare(ticket, vm, place), vm)
+    }
+
+    /// Whether a port can be made for a VM of another node.
+    fn may_expect(&self, vm: u32, place: Place) -> Result<(), MoveError> {
+        self.lease_is_good()?;
+        if place.node == self.me || self.port_of(vm).is_some() || self.joining.contains_key(&vm) {
+            return Err(DirectoryError::VmInUse(vm).into());
+        }
+        match self.any_port_of(vm).and_then(|id| self.port(id)) {
+            Some(port) if port.connected => Err(MoveError::Occupied(vm)),
+            Some(_) => Ok(()),
+            None => Ok(self.has_room()?),
+        }
+    }
+
+    pub(super) fn prepared(
+        &mut self,
+        vm: u32,
+        place: Place,
+        seen: Result<Option<Box<Seen>>, DirectoryError>,
+    ) -> Settled {
+        self.may_expect(vm, place)?;
+        match seen? {
+            Some(seen) if seen.place == place && seen.record.life.is_some() => {
+                self.expect(&seen);
+                Ok(Some(place))
+            }
+            other => Err(MoveError::Differs {
+                vm,
+                found: other.map(|it| it.place),
+            }),
+        }
+    }
+
+    /// A port for a VM that lives elsewhere.
+    fn expect(&mut self, seen: &Seen) -> PortId {
+        let mut port = Port::new(seen.record.attributes.clone(), seen.record.dc.clone());
+        let vm = port.attributes.vm;
+        port.stage = Stage::Elsewhere;
+        port.life = Life::Over(seen.place.incarnation);
+        port.epoch = seen.place.epoch;
+        let known = self.any_port_of(vm);
+        let id = match known.and_then(|id| Some((id, self.ports.get_mut(id.0)?))) {
+            Some((id, slot)) => {
+                *slot = Some(port);
+                id
+            }
+            None => self.add_elsewhere(port),
+        };
+        self.orphaned_unless_connected(id);
+        id
+    }
+
+    fn add_elsewhere(&mut self, port: Port) -> PortId {
+        let vm = port.attributes.vm;
+        let id = self.add(port);
+        if let Some(cluster) = &mut self.cluster {
+            cluster.moves.elsewhere.insert(vm, id);
+        }
+        self.actions.push_back(Action::Attached(vm, id));
+        id
+    }
+
+    pub(super) fn ask_take(
+        &mut self,
+        ticket: Ticket,
+        vm: u32,
+        from: Place,
+    ) -> Result<(), MoveError> {
+        self.in_cluster()?;
+        if self.any_port_of(vm).is_none() {
+            self.has_room()?;
+        }
+        let cluster = self.cluster.as_mut().ok_or(MoveError::NoLease)?;
+        if let Some(taking) = cluster.moves.taking.get_mut(&vm) {
+            if !taking.from.is_same(&from) {
+                return Err(MoveError::Busy(vm));
+            }
+            taking.tickets.push(ticket);
+            if taking.tickets.len() > TICKETS_MAX {
+                let first = taking.tickets.remove(0);
+                self.settle(first, Err(MoveError::Busy(vm)));
+            }
+            return Ok(());
+        }
+        let taking = Taking {
+            from,
+            tickets: vec![ticket],
+            turned_away: BTreeMap::new(),
+        };
+        cluster.moves.taking.insert(vm, taking);
+        self.ask(Request::Take { vm, from }, Pending::Take(vm));
+        Ok(())
+    }
+
+    /// The directory has let a VM come here, or not.
+    pub(in crate::switch) fn took(
+        &mut self,
+        vm: u32,
+        seen: Result<Option<Box<Seen>>, DirectoryError>,
+    ) {
+        let cluster = self.cluster.as_mut();
+        let Some(taking) = cluster.and_then(|it| it.moves.taking.remove(&vm)) else {
+            return;
+        };
+        if let Ok(Some(seen)) = &seen {
+            self.recorded(vm, seen);
+        }
+        let here = self.port_of(vm);
+        for (node, epoch) in taking.turned_away {
+            match here.and_then(|id| self.port_mut(id)) {
+                Some(port) => {
+                    port.owed_nodes[Class::Message.index()].insert(node);
+                }
+                None => self.notify(node, Notice::Moved { vm, epoch }),
+            }
+        }
+        let place = seen.map(|seen| seen.map(|it| it.place));
+        for ticket in taking.tickets {
+            self.settle(ticket, place.clone().map_err(MoveError::from));
+        }
+    }
+
+    /// The record of a VM was seen.
+    pub(super) fn recorded(&mut self, vm: u32, seen: &Seen) {
+        let place = seen.place;
+        let lives = Lives {
+            last: place.incarnation,
+            current: seen.record.life,
+        };
+        if place.node != self.me {
+            self.moved_away(vm, place.epoch, lives);
+        } else if lives.current.is_some() {
+            self.arrive(vm, seen, lives);
+        }
+    }
+
+    /// The record says that the VM lives here, in a placement that may be new.
+    fn arrive(&mut self, vm: u32, seen: &Seen, lives: Lives) {
+        let Some(life) = lives.current else {
+            return;
+        };
+        let known = self.port_of(vm).and_then(|id| self.port(id));
+        if known.is_some_and(|port| port.epoch >= life.epoch) {
+            return;
+        }
+        let id = match self.any_port_of(vm) {
+            Some(id) => id,
+            // This node was started again since the port was made.
+            None => self.add_elsewhere(Port::new(
+                seen.record.attributes.clone(),
+                seen.record.dc.clone(),
+            )),
+        };
+        let Some(port) = self.port_mut(id) else {
+            return;
+        };
+        let before = port.last_incarnation();
+        let renewed = before != 0 && before != life.incarnation;
+        port.restore(life, seen.record.driving, &seen.record.endpoints);
+        port.stage = Stage::Taken;
+        port.running = false;
+        port.given_up = false;
+        port.owed_renewed = renewed.then_some(before).or(port.owed_renewed);
+        self.by_vm.insert(vm, id);
+        if let Some(cluster) = &mut self.cluster {
+            cluster.moves.elsewhere.remove(&vm);
+        }
+        self.welcome(vm, id, lives);
+        if renewed {
+            self.say_over(id, before);
+        }
+        self.orphaned_unless_connected(id);
+        self.watch(vm);
+        self.actions.push_back(Action::Carries(id));
+    }
+
+    /// VMs of this node have sent to the VM where it was: they send again when it runs here.
+    fn welcome(&mut self, vm: u32, id: PortId, lives: Lives) {
+        let mut senders = self.senders_to(vm);
+        let route = self.cluster.as_mut().and_then(|it| it.routes.remove(vm));
+        if let Some(route) = route {
+            let mut heard = route.comes_alive(lives);
+            senders.append(&mut heard.retry);
+            heard.moved = false;
+            self.tell_heard(vm, heard);
+        }
+        if let Some(port) = self.port_mut(id) {
+            port.owed[Class::Message.index()].extend(senders);
+        }
+    }
+}

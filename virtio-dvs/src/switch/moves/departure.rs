@@ -1,0 +1,131 @@
+//! A VM leaves this node, or nobody sees to it any more.
+
+use super::*;
+use crate::directory::{Lives, Owner};
+use crate::switch::peer::Notice;
+use crate::switch::port::Life;
+
+impl Switch {
+    /// The directory says where a VM lives: it may be one that lived here.
+    pub(in crate::switch) fn own_record(&mut self, vm: u32, lives: Lives) {
+        if let Some(location) = lives.current.filter(|it| it.node != self.me) {
+            self.moved_away(vm, location.epoch, lives);
+        }
+    }
+
+    /// The record says that another node has the VM.
+    pub(super) fn moved_away(&mut self, vm: u32, epoch: u32, lives: Lives) {
+        let Some(id) = self.any_port_of(vm) else {
+            return;
+        };
+        let Some(port) = self.port_mut(id).filter(|port| port.epoch < epoch) else {
+            return;
+        };
+        let before = std::mem::replace(&mut port.epoch, epoch);
+        if port.stage != Stage::Elsewhere {
+            self.depart(id, before, lives);
+        }
+    }
+
+    /// What lived here in epoch `before` does not any more. Nothing is forgotten by its guest.
+    fn depart(&mut self, id: PortId, before: u32, lives: Lives) {
+        let Some(port) = self.port_mut(id) else {
+            return;
+        };
+        let vm = port.attributes.vm;
+        let owed = std::mem::take(&mut port.owed);
+        let owed_nodes = std::mem::take(&mut port.owed_nodes);
+        let forgotten = port.forgotten;
+        port.stage = Stage::Elsewhere;
+        port.running = false;
+        port.given_up = false;
+        port.renewed = None;
+        port.life = Life::Over(port.last_incarnation());
+        self.forget_life(id);
+        self.by_vm.remove(&vm);
+        if let Some(cluster) = &mut self.cluster {
+            cluster.moves.elsewhere.insert(vm, id);
+        }
+        if let Some(route) = self.route_to(vm) {
+            let heard = route.learn(lives);
+            self.tell_heard(vm, heard);
+        }
+        for sender in owed.into_iter().flatten() {
+            self.say_retry(sender, vm);
+        }
+        for node in owed_nodes.into_iter().flatten() {
+            self.notify(node, Notice::Moved { vm, epoch: before });
+        }
+        if forgotten {
+            self.remove(id);
+        } else {
+            self.orphaned_unless_connected(id);
+        }
+    }
+
+    /// The VM of an orphaned port has waited long enough for its VMM. It is called some time after
+    /// [`Action::Orphaned`]; where a VMM has come since, nothing happens.
+    pub fn abandon(&mut self, id: PortId) {
+        let Some(port) = self.port(id).filter(|_| self.is_orphan(id)) else {
+            return;
+        };
+        let vm = port.attributes.vm;
+        match (port.stage, port.incarnation()) {
+            (Stage::Elsewhere, _) => self.remove(id),
+            // Whether the VM is still here only the directory knows.
+            (_, Some(incarnation)) => {
+                let owner = Owner { vm, incarnation };
+                self.ask(Request::End(owner), Pending::Abandon(id, vm));
+            }
+            (_, None) => self.end_abandoned(id),
+        }
+    }
+
+    /// The directory has ended the life of a VM whose port was given up, or has not.
+    pub(in crate::switch) fn abandoned(
+        &mut self,
+        id: PortId,
+        vm: u32,
+        ended: Result<(), DirectoryError>,
+    ) {
+        if self.port_of(vm) != Some(id) {
+            return;
+        }
+        if ended.is_ok() || self.look(Wish::Abandoned(id, vm), vm).is_err() {
+            self.end_abandoned(id);
+        }
+    }
+
+    pub(super) fn saw_abandoned(
+        &mut self,
+        id: PortId,
+        vm: u32,
+        seen: Result<Option<Box<Seen>>, DirectoryError>,
+    ) {
+        let mut goes_on = false;
+        if let Ok(Some(seen)) = &seen {
+            goes_on = seen.record.life.is_some();
+            self.recorded(vm, seen);
+        }
+        if !goes_on && self.port_of(vm) == Some(id) {
+            self.end_abandoned(id);
+        }
+    }
+
+    /// The life of a VM that was given up is over, here and in the directory.
+    fn end_abandoned(&mut self, id: PortId) {
+        self.over_here(id);
+        let Some(port) = self.port_mut(id) else {
+            return;
+        };
+        port.stage = Stage::Here;
+        port.given_up = false;
+        let vm = port.attributes.vm;
+        if port.forgotten {
+            self.remove(id);
+            self.ask(Request::Leave { vm }, Pending::Nothing("leave"));
+        } else if port.connected {
+            self.begin(id);
+        }
+    }
+}
