@@ -163,12 +163,23 @@ impl Guest {
         id: PortId,
         session: SessionId,
     ) -> Outcome<()> {
-        for (queue, ring) in self.rings.iter().enumerate() {
+        self.restart_rings(fabric, id, session, [0; QUEUE_COUNT])
+    }
+
+    /// Sets up rings that were in use before, up to these indexes.
+    pub fn restart_rings(
+        &mut self,
+        fabric: &mut Fabric,
+        id: PortId,
+        session: SessionId,
+        bases: [u16; QUEUE_COUNT],
+    ) -> Outcome<()> {
+        for (queue, (ring, base)) in self.rings.iter().zip(bases).enumerate() {
             let kick = self.kicks.get(queue).ok_or("no kick")?.try_clone()?;
             let call = self.calls.get(queue).ok_or("no call")?.try_clone()?;
             let commands = [
                 RingCommand::Size(ring.size.into()),
-                RingCommand::Base(0),
+                RingCommand::Base(base.into()),
                 RingCommand::Addresses(ring.addresses()),
                 RingCommand::Call(Some(signal(call)?)),
                 RingCommand::Kick(signal(kick)?),
