@@ -1,12 +1,16 @@
 //! What a machine is, for a host that may take it over.
 
 use dvs_migration::layout::{Layout, LayoutError, Slot};
-use dvs_migration::message::{Cpu, CpuLeaf, Device};
-use kvm_bindings::CpuId;
+use dvs_migration::message::{Cpu, CpuLeaf, Device, Part};
+use kvm_bindings::{CpuId, kvm_cpuid_entry2};
 use vm_memory::{GuestMemoryBackend, GuestMemoryRegion};
 
+use super::board::{DVS, SERIAL_PORTS};
+use super::cpu::{self, thread::Vcpu};
 use super::memory::GuestMemory;
+use super::persist::{Named, StateError};
 use super::{Machine, MachineError, kvm, lock};
+use crate::devices::virtio::VirtioDevice;
 
 /// Version of the machine: what is on which bus, what the firmware tables say. To be counted up with any change of
 /// these, since a guest that moves has seen the old ones.
@@ -32,10 +36,10 @@ pub fn host_cpu(vcpus: u8) -> Result<HostCpu, MachineError> {
 
 /// The devices that this host can build: `dvs_features` are those that its node offers to a driver.
 pub fn host_devices(dvs_features: u64) -> Vec<Device> {
-    ["com1", "com2"]
-        .map(|kind| device(kind, 0))
+    let serial = SERIAL_PORTS.map(|(kind, ..)| device(kind, 0));
+    serial
         .into_iter()
-        .chain([device("dvs", dvs_features)])
+        .chain([device(DVS, dvs_features)])
         .collect()
 }
 
@@ -65,7 +69,14 @@ impl Machine {
 
     /// Its devices.
     pub fn devices(&self) -> Vec<Device> {
-        Vec::new()
+        let features = |part: &Named| match &self.dvs {
+            Some(dvs) if part.name == DVS => dvs.features(),
+            _ => 0,
+        };
+        let devices = self.parts.iter().filter(|part| part.part == Part::Device);
+        devices
+            .map(|part| device(&part.name, features(part)))
+            .collect()
     }
 }
 
@@ -81,8 +92,13 @@ pub(super) fn layout(memory: &GuestMemory) -> Result<Layout, LayoutError> {
     )
 }
 
-pub(super) fn cpu(cpuid: &CpuId, tsc_khz: u32) -> Cpu {
-    let leaf = |entry: &kvm_bindings::kvm_cpuid_entry2| CpuLeaf {
+/// What a guest may use of this vCPU, which must be parked.
+pub(super) fn cpu_of(vcpu: &Vcpu) -> Result<Cpu, StateError> {
+    vcpu.with(|vcpu| Ok(cpu(&cpu::state::cpuid(vcpu)?, cpu::tsc::khz(vcpu))))
+}
+
+fn cpu(cpuid: &CpuId, tsc_khz: u32) -> Cpu {
+    let leaf = |entry: &kvm_cpuid_entry2| CpuLeaf {
         function: entry.function,
         index: entry.index,
         registers: [entry.eax, entry.ebx, entry.ecx, entry.edx],

@@ -1,5 +1,7 @@
 //! State that moves with a machine: how a part gives it, and takes it from a stranger.
 
+use std::sync::Arc;
+
 use dvs_migration::message::{Part, Piece};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -46,7 +48,7 @@ pub struct Named {
     /// Which one of them.
     pub name: String,
     /// The part itself.
-    pub what: std::sync::Arc<dyn Persist>,
+    pub what: Arc<dyn Persist>,
 }
 
 impl std::fmt::Debug for Named {
@@ -56,6 +58,15 @@ impl std::fmt::Debug for Named {
 }
 
 impl Named {
+    /// Names a part.
+    pub fn new(part: Part, name: &str, what: Arc<dyn Persist>) -> Self {
+        Self {
+            part,
+            name: name.to_owned(),
+            what,
+        }
+    }
+
     /// Its state as a piece.
     pub fn save(&self) -> Result<Piece, StateError> {
         Ok(Piece {

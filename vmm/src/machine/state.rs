@@ -1,22 +1,44 @@
 //! The state of a machine, apart from its memory: given by one that is paused, taken by one that was built empty.
 
+use std::sync::Arc;
+
 use dvs_migration::message::{Part, Piece};
 
-use super::persist::StateError;
-use super::{Machine, MachineError};
+use super::clock::Clock;
+use super::cpu::state::MovingVcpu;
+use super::cpu::thread::Vcpu;
+use super::kvm::{Chips, KvmVm};
+use super::persist::{Named, StateError};
+use super::{Machine, MachineError, lock, offer};
 
-fn of(name: &str) -> impl Fn(StateError) -> MachineError {
+/// Says whose state it was.
+pub(super) fn of(name: &str) -> impl Fn(StateError) -> MachineError {
     move |source| MachineError::State {
         name: name.to_owned(),
         source,
     }
 }
 
+/// What a machine has beside what is plugged into it: interrupts come to the controllers first, then to the vCPUs.
+pub(super) fn processors(vm: &Arc<KvmVm>, vcpus: &[Arc<Vcpu>]) -> Result<Vec<Named>, MachineError> {
+    const CLOCK: &str = "clock";
+    let chips = Arc::new(Chips(vm.clone()));
+    let mut parts = vec![Named::new(Part::Machine, "interrupt-controllers", chips)];
+    parts.extend(vcpus.iter().enumerate().map(|(id, vcpu)| {
+        let vcpu = Arc::new(MovingVcpu(vm.clone(), vcpu.clone()));
+        Named::new(Part::Vcpu, &format!("vcpu{id}"), vcpu)
+    }));
+    let clock = Clock::new(vm.clone(), vcpus.to_vec()).map_err(of(CLOCK))?;
+    parts.push(Named::new(Part::Clock, CLOCK, Arc::new(clock)));
+    Ok(parts)
+}
+
 impl Machine {
     /// The state of everything but memory and what is behind the devices. The machine must be paused; it can go on
     /// afterwards as if nothing had been.
     pub fn save(&self) -> Result<Vec<Piece>, MachineError> {
-        let piece = |part: &super::persist::Named| part.save().map_err(of(&part.name));
+        // Along the way of interrupts: one that moves on meanwhile is seen where it arrives, at worst twice.
+        let piece = |part: &Named| part.save().map_err(of(&part.name));
         self.parts.iter().map(piece).collect()
     }
 
@@ -29,12 +51,17 @@ impl Machine {
         if let Some(piece) = pieces.iter().find(of_nobody) {
             return Err(MachineError::Unknown(piece.name.to_string()));
         }
+        // Against the way of interrupts: one that is raised again finds its way. The clock is the first, since timers
+        // are set by it.
         for part in self.parts.iter().rev() {
             let mut own = pieces.iter().filter(|piece| part.is_meant(piece));
             let (Some(piece), None) = (own.next(), own.next()) else {
                 return Err(MachineError::Missing(part.name.clone()));
             };
             part.load(piece).map_err(of(&part.name))?;
+        }
+        if let Some(first) = self.vcpus.first() {
+            *lock(&self.cpu) = offer::cpu_of(first).map_err(of("vcpu0"))?;
         }
         Ok(())
     }

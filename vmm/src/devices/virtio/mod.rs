@@ -2,6 +2,7 @@
 
 mod common;
 mod pci;
+mod persist;
 
 use std::sync::Arc;
 

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use vmm_sys_util::eventfd::EventFd;
 
 use super::common::{Action, Common, STATUS_NEEDS_RESET};
-use super::{Activation, DriverNotice, QueueSetup, VirtioDevice, common};
+use super::{Activation, DeviceBroken, DriverNotice, QueueSetup, VirtioDevice, common};
 use crate::machine::kvm::{Doorbells, Interrupts, KvmError};
 use crate::machine::layout;
 use crate::machine::memory::GuestMemory;
@@ -80,19 +80,19 @@ pub struct VirtioPci {
     this: Weak<Self>,
     device: Arc<dyn VirtioDevice>,
     wiring: Wiring,
-    msix: Msix,
+    pub(super) msix: Msix,
     msix_at: usize,
     window_at: usize,
     kicks: Vec<EventFd>,
-    config: Mutex<Config>,
-    common: Mutex<Common>,
+    pub(super) config: Mutex<Config>,
+    pub(super) common: Mutex<Common>,
     /// Held through a change of the device's state, so that vCPUs that race each other make them one after the other.
     turn: Mutex<()>,
 }
 
 #[derive(Debug)]
-struct Config {
-    space: ConfigSpace,
+pub(super) struct Config {
+    pub(super) space: ConfigSpace,
     /// First port of the doorbells that KVM has.
     doorbells: Option<u64>,
 }
@@ -105,7 +105,7 @@ impl std::fmt::Debug for VirtioPci {
     }
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -141,6 +141,15 @@ impl VirtioPci {
     }
 
     fn activate(&self) {
+        if let Err(error) = self.try_activate() {
+            // At a level that a guest cannot fill a log with.
+            tracing::info!(%error, "a virtio device cannot start");
+            lock(&self.common).status |= STATUS_NEEDS_RESET;
+            self.config_changed();
+        }
+    }
+
+    pub(super) fn try_activate(&self) -> Result<(), DeviceBroken> {
         let activation = {
             let common = lock(&self.common);
             self.activation(&common)
@@ -149,16 +158,10 @@ impl VirtioPci {
             .this
             .upgrade()
             .map(|this| this as Arc<dyn DriverNotice>);
-        let result = match (activation, notice) {
+        match (activation, notice) {
             (Ok(activation), Some(notice)) => self.device.activate(activation, notice),
-            (Err(error), _) => Err(super::DeviceBroken(error.to_string())),
-            (_, None) => return,
-        };
-        if let Err(error) = result {
-            // At a level that a guest cannot fill a log with.
-            tracing::info!(%error, "a virtio device cannot start");
-            lock(&self.common).status |= STATUS_NEEDS_RESET;
-            self.config_changed();
+            (Err(error), _) => Err(DeviceBroken(error.to_string())),
+            (_, None) => Ok(()),
         }
     }
 
@@ -197,6 +200,13 @@ impl VirtioPci {
                 lock(&self.common).reset();
             }
         }
+    }
+
+    /// Follows a change of the configuration space.
+    pub(super) fn config_written(&self, config: &mut Config) {
+        self.update_doorbells(config);
+        self.msix
+            .set_control(config.space.read_u16(self.msix_at + 2));
     }
 
     /// Connects the doorbells where the guest has placed their BAR.
@@ -270,9 +280,7 @@ impl Function for VirtioPci {
         let window = {
             let mut config = lock(&self.config);
             config.space.write(offset, data);
-            self.update_doorbells(&mut config);
-            self.msix
-                .set_control(config.space.read_u16(self.msix_at + 2));
+            self.config_written(&mut config);
             self.is_window_data(offset)
                 .then(|| self.window(&config.space, data.len()))
                 .flatten()

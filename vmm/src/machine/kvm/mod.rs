@@ -1,5 +1,7 @@
 //! The virtual machine as KVM holds it: memory slots, interrupt controllers, interrupt routes, doorbells.
 
+mod chips;
+mod clock;
 mod log;
 
 use std::collections::BTreeMap;
@@ -14,9 +16,12 @@ use kvm_ioctls::{Cap, IoEventAddress, Kvm, NoDatamatch, VcpuFd, VmFd};
 use vm_memory::{GuestMemoryBackend, GuestMemoryRegion, GuestRegionMmap, MemoryRegionAddress};
 use vmm_sys_util::eventfd::EventFd;
 
-use super::cpu::cpuid;
+use super::cpu::{cpuid, msrs};
 use super::layout;
 use super::memory::GuestMemory;
+
+pub use chips::Chips;
+pub use clock::ClockReading;
 
 /// Why KVM does not give a machine.
 #[derive(Debug, thiserror::Error)]
@@ -45,7 +50,8 @@ pub enum KvmError {
     NoInterrupts,
 }
 
-fn failed(what: &'static str) -> impl FnOnce(kvm_ioctls::Error) -> KvmError {
+/// Says what KVM could not do.
+pub(in crate::machine) fn failed(what: &'static str) -> impl FnOnce(kvm_ioctls::Error) -> KvmError {
     move |source| KvmError::Failed { what, source }
 }
 
@@ -84,6 +90,8 @@ pub struct KvmVm {
     vm: VmFd,
     cpuid: CpuId,
     deadline_timer: bool,
+    /// MSRs that make up a vCPU's state.
+    msrs: Vec<u32>,
     /// A page is watched only once its bit in the log was cleared.
     logs_by_hand: bool,
     routes: Mutex<BTreeMap<u32, Option<MsiMessage>>>,
@@ -125,6 +133,7 @@ impl KvmVm {
             vm,
             cpuid,
             deadline_timer,
+            msrs: msrs::indices(&kvm)?,
             logs_by_hand,
             routes: Mutex::default(),
         };
@@ -186,6 +195,11 @@ impl KvmVm {
         vcpu.set_cpuid2(&cpuid)
             .map_err(failed("set the CPUID of a vCPU"))?;
         Ok(vcpu)
+    }
+
+    /// The MSRs that make up a vCPU's state, as KVM lists them.
+    pub fn msrs(&self) -> &[u32] {
+        &self.msrs
     }
 
     /// Drives an interrupt line of the I/O APIC.

@@ -6,10 +6,12 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use serde::{Deserialize, Serialize};
 use vmm_sys_util::eventfd::EventFd;
 use vmm_sys_util::poll::PollContext;
 
 use super::super::kvm::{Interrupts, KvmError, MsiMessage};
+use super::super::persist::StateError;
 
 /// Bytes of one table entry.
 pub const ENTRY_SIZE: u64 = 16;
@@ -23,6 +25,19 @@ pub const CONTROL_WRITABLE: u16 = ENABLE | MASK_ALL;
 const ENABLE: u16 = 1 << 15;
 const MASK_ALL: u16 = 1 << 14;
 const MASKED: u32 = 1;
+
+/// What moves with a function; the message control register moves with its configuration space.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct MsixState {
+    vectors: Vec<VectorState>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct VectorState {
+    entry: [u32; 4],
+    /// Its source has signalled it while it was masked.
+    pending: bool,
+}
 
 /// The interrupts of one function.
 pub struct Msix {
@@ -78,14 +93,7 @@ impl Msix {
         let mut events = Vec::new();
         let mut vectors = Vec::new();
         for _ in 0..count {
-            events.push(
-                EventFd::new(libc::EFD_NONBLOCK | libc::EFD_CLOEXEC).map_err(|e| {
-                    KvmError::Failed {
-                        what: "get an eventfd for an interrupt",
-                        source: kvm_ioctls::Error::new(e.raw_os_error().unwrap_or(libc::EIO)),
-                    }
-                })?,
-            );
+            events.push(EventFd::new(libc::EFD_NONBLOCK | libc::EFD_CLOEXEC).map_err(no_eventfd)?);
             vectors.push(Vector {
                 gsi: interrupts.allocate()?,
                 entry: [0, 0, 0, MASKED],
@@ -166,6 +174,43 @@ impl Msix {
         }
     }
 
+    /// The table and what is pending.
+    pub fn save(&self) -> MsixState {
+        let state = self.lock();
+        let vectors = state.vectors.iter().zip(&self.events);
+        MsixState {
+            vectors: vectors
+                .map(|(vector, event)| VectorState {
+                    entry: vector.entry,
+                    pending: !vector.connected && is_signalled(event),
+                })
+                .collect(),
+        }
+    }
+
+    /// Takes over what another function has saved. Its vectors stay masked until [`Msix::set_control`].
+    pub fn load(&self, saved: &MsixState) -> Result<(), StateError> {
+        let mut state = self.lock();
+        if saved.vectors.len() != state.vectors.len() {
+            return Err(StateError::Unfit(format!(
+                "{} interrupts of a device that has {}",
+                saved.vectors.len(),
+                state.vectors.len()
+            )));
+        }
+        state.control = 0;
+        for (index, (from, event)) in saved.vectors.iter().zip(&self.events).enumerate() {
+            if let Some(vector) = state.vectors.get_mut(index) {
+                vector.entry = from.entry;
+            }
+            self.update(&mut state, index);
+            if from.pending {
+                event.write(1).map_err(no_eventfd)?;
+            }
+        }
+        Ok(())
+    }
+
     /// Connects or disconnects a vector as its masks say.
     fn update(&self, state: &mut State, index: usize) {
         let unmasked = state.control & (ENABLE | MASK_ALL) == ENABLE;
@@ -202,6 +247,13 @@ fn place(offset: u64) -> Option<(usize, usize)> {
     let vector = usize::try_from(offset / ENTRY_SIZE).ok()?;
     let word = usize::try_from(offset % ENTRY_SIZE / 4).ok()?;
     offset.is_multiple_of(4).then_some((vector, word))
+}
+
+fn no_eventfd(error: std::io::Error) -> KvmError {
+    KvmError::Failed {
+        what: "use an eventfd for an interrupt",
+        source: kvm_ioctls::Error::new(error.raw_os_error().unwrap_or(libc::EIO)),
+    }
 }
 
 fn is_signalled(event: &EventFd) -> bool {
