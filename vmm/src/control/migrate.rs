@@ -145,14 +145,18 @@ impl Vmm {
     pub(super) fn migration_step(&mut self, step: Step) {
         match step {
             // Whoever asked may have given up waiting.
-            Step::Barrier(done) => drop(done.send(())),
+            Step::Barrier(done) => {
+                let _ = done.send(());
+            }
             Step::Build(incoming, done) => {
                 let built = self.build(*incoming).map_err(|error| error.to_string());
                 drop(done.send(built));
             }
             Step::GiveUp(done) => {
                 self.drop_vm();
-                drop(done.send(()));
+                {
+                    let _ = done.send(());
+                };
             }
             Step::Ended(ending) => self.migration_ended(ending),
         }

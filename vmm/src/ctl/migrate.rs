@@ -77,7 +77,10 @@ pub fn run(
     let usual = migrate.api_dir.join(format!("vm-{}.sock", migrate.vm));
     let vmm = Client::new(socket.unwrap_or(&usual));
     let (interrupt, interrupted) = channel();
-    ctrlc::set_handler(move || drop(interrupt.send(()))).map_err(MigrateError::Signal)?;
+    ctrlc::set_handler(move || {
+        let _ = interrupt.send(());
+    })
+    .map_err(MigrateError::Signal)?;
     vmm.put("vm.send-migration", Some(&request(migrate, &url)?))?;
     let bar = bar(as_json);
     let progress = loop {

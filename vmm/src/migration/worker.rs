@@ -29,7 +29,9 @@ impl Worker {
     /// Waits until all is done that was asked before, or for as long as `limit`; says whether it is.
     pub fn finish(&self, limit: Duration) -> bool {
         let (done, finished) = sync_channel(1);
-        self.run(move || drop(done.send(())));
+        self.run(move || {
+            let _ = done.send(());
+        });
         finished.recv_timeout(limit).is_ok()
     }
 }
