@@ -1,86 +1,15 @@
 //! What operators see of a call between two nodes. Needs etcd (Debian's package etcd-server).
 
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test")]
+#![allow(clippy::unwrap_used, reason = "a test")]
 
 mod common;
 
-use common::follow::{call, follow, free_address, request};
-use common::{Host, Vmm};
-use std::io::{BufRead, BufReader};
-use std::process::{Child, Command, Stdio};
-use tempfile::TempDir;
-use virtio_dvs::directory::etcd::EtcdConfig;
+use common::Vmm;
+use common::etcd::Etcd;
+use common::follow::{call, follow, request};
 use virtio_dvs::link::LinkState;
-use virtio_dvs::node::ClusterConfig;
 use virtio_dvs::node::control::Trace;
 use virtio_dvs::spec::QUEUE_MSG_TX;
-
-/// An etcd of its own.
-struct Etcd {
-    process: Child,
-    url: String,
-    _data: TempDir,
-}
-
-impl Etcd {
-    fn start() -> Etcd {
-        let data = TempDir::new().unwrap();
-        let url = format!("http://{}", free_address());
-        let mut process = Command::new("etcd")
-            .arg("--data-dir")
-            .arg(data.path().join("data"))
-            .args([
-                "--listen-client-urls",
-                &url,
-                "--advertise-client-urls",
-                &url,
-            ])
-            .args(["--listen-peer-urls", "http://127.0.0.1:0"])
-            .args(["--initial-advertise-peer-urls", "http://127.0.0.1:1"])
-            .args(["--initial-cluster", "default=http://127.0.0.1:1"])
-            .args(["--unsafe-no-fsync"])
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("Debian's package etcd-server must be installed");
-        let mut log = BufReader::new(process.stderr.take().unwrap());
-        let mut line = String::new();
-        while !line.contains("ready to serve client requests") {
-            line.clear();
-            assert_ne!(log.read_line(&mut line).unwrap(), 0, "etcd has ended");
-        }
-        // It goes on talking.
-        std::thread::spawn(move || std::io::copy(&mut log, &mut std::io::sink()));
-        Etcd {
-            process,
-            url,
-            _data: data,
-        }
-    }
-
-    fn host(&self, nodeid: u32) -> Host {
-        let etcd = EtcdConfig {
-            endpoints: vec![self.url.clone()],
-            timeout_ms: 30_000,
-            ..EtcdConfig::default()
-        };
-        let cluster = ClusterConfig {
-            plaintext: true,
-            ..ClusterConfig::new(free_address(), etcd)
-        };
-        Host::with(|config| {
-            config.nodeid = nodeid;
-            config.cluster = Some(cluster);
-        })
-    }
-}
-
-impl Drop for Etcd {
-    fn drop(&mut self) {
-        self.process.kill().unwrap();
-        self.process.wait().unwrap();
-    }
-}
 
 /// Calls again and again until this is so.
 fn call_until(a: &mut Vmm, b: &mut Vmm, generation: u32, done: impl Fn() -> bool) {

@@ -369,10 +369,11 @@ impl Switch {
         }
     }
 
-    /// Whether the VM of the port is on its way, and no VMM is connected that would see to it.
+    /// Whether the VM of the port is alive or on its way, and no VMM is connected that would see to it.
     fn is_orphan(&self, id: PortId) -> bool {
-        let orphan = |port: &Port| port.stage != Stage::Here && !port.connected;
-        self.port(id).is_some_and(orphan)
+        let awaited = |port: &Port| port.stage != Stage::Here || port.incarnation().is_some();
+        self.port(id)
+            .is_some_and(|port| !port.connected && awaited(port))
     }
 
     /// The port goes.

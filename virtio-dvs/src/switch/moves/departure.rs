@@ -63,8 +63,8 @@ impl Switch {
         }
     }
 
-    /// The VM of an orphaned port has waited long enough for its VMM. It is called some time after
-    /// [`Action::Orphaned`]; where a VMM has come since, nothing happens.
+    /// The VM of a port has waited long enough for its VMM: some time after [`Action::Orphaned`], or
+    /// after a start of the node that found it alive. Where a VMM has come since, nothing happens.
     pub fn abandon(&mut self, id: PortId) {
         let Some(port) = self.port(id).filter(|_| self.is_orphan(id)) else {
             return;
