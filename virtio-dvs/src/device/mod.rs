@@ -17,4 +17,5 @@ pub mod remote;
 pub mod ring;
 pub mod session;
 mod timer;
+mod token;
 pub mod worker;
