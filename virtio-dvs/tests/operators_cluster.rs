@@ -1,22 +1,15 @@
 //! What operators see of a call between two nodes. Needs etcd (Debian's package etcd-server).
 
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test")]
+#![allow(clippy::unwrap_used, reason = "a test")]
 
 mod common;
 
+use common::Vmm;
+use common::etcd::Etcd;
 use common::follow::{call, follow, request};
-use common::{Host, Vmm};
 use virtio_dvs::link::LinkState;
 use virtio_dvs::node::control::Trace;
 use virtio_dvs::spec::QUEUE_MSG_TX;
-use virtio_dvs::testing::EtcdServer;
-
-fn host(etcd: &EtcdServer, nodeid: u32) -> Host {
-    Host::with(|config| {
-        config.nodeid = nodeid;
-        config.cluster = Some(etcd.cluster().unwrap());
-    })
-}
 
 /// Calls again and again until this is so.
 fn call_until(a: &mut Vmm, b: &mut Vmm, generation: u32, done: impl Fn() -> bool) {
@@ -39,8 +32,8 @@ fn places(trace: &Trace) -> Vec<(&str, u32, u32)> {
 
 #[test]
 fn a_call_is_followed_through_two_nodes() {
-    let etcd = EtcdServer::start().unwrap();
-    let (one, two) = (host(&etcd, 1), host(&etcd, 2));
+    let etcd = Etcd::start();
+    let (one, two) = (etcd.host(1), etcd.host(2));
     let (mut a, mut b) = (one.vm(1), two.vm(2));
     let generation = a.bind(10);
     b.bind(20);

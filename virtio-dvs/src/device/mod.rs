@@ -20,4 +20,5 @@ pub mod ring;
 pub mod session;
 pub mod state;
 mod timer;
+mod token;
 pub mod worker;

@@ -5,7 +5,7 @@ use crate::frame::{Class, VM_NODE, kind, vm_and_incarnation};
 use crate::switch::moves::Moves;
 use crate::switch::peer::Notice;
 use crate::switch::port::Port;
-use crate::switch::routes::{Heard, Routes};
+use crate::switch::routes::{Heard, Route, Routes};
 use crate::switch::standing::Standing;
 use crate::switch::{Action, Pending, PortId, Request, Switch};
 use std::collections::{BTreeMap, BTreeSet};
@@ -189,7 +189,7 @@ impl Switch {
     }
 
     /// The route of a VM that does not live here; a new one if there is none.
-    pub(super) fn route_to(&mut self, vm: u32) -> Option<&mut crate::switch::routes::Route> {
+    pub(super) fn route_to(&mut self, vm: u32) -> Option<&mut Route> {
         let cluster = self.cluster.as_mut()?;
         if cluster.routes.get(vm).is_none() {
             let ports = &self.ports;
@@ -254,7 +254,7 @@ impl Switch {
         self.cluster.as_mut()?.links.get_mut(&node)
     }
 
-    pub(super) fn route_mut(&mut self, vm: u32) -> Option<&mut crate::switch::routes::Route> {
+    pub(super) fn route_mut(&mut self, vm: u32) -> Option<&mut Route> {
         self.cluster.as_mut()?.routes.get_mut(vm)
     }
 
@@ -302,10 +302,10 @@ impl Switch {
         let lost = cluster.routes.at(node);
         self.node_left(node);
         self.actions.push_back(Action::HangUp(node));
+        // What lived there is over, but for what has moved away before. Only the records tell.
         for vm in lost {
-            if let Some(route) = self.route_mut(vm) {
-                let heard = route.lost();
-                self.tell_heard(vm, heard);
+            if self.route_mut(vm).is_some_and(Route::ask) {
+                self.watch(vm);
             }
         }
     }

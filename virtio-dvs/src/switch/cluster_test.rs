@@ -227,6 +227,13 @@ fn with_its_node_a_life_is_lost() {
     let mut world = World::in_touch();
     world.switch.news(News::NodeLost(OTHER));
     world.settle();
+    assert!(world.said.is_empty(), "it may have moved");
+    assert_eq!(world.send(1, 9, 4), Verdict::Drop(Drop::Looking));
+    let over = Lives {
+        last: 4,
+        current: None,
+    };
+    world.located(9, over);
     assert_eq!(world.take_said(1), [(kind::GONE, vm_and_incarnation(9, 4))]);
     assert_eq!(world.others, [Action::HangUp(OTHER)]);
     // Even if the directory names it once more before the node has noticed.
@@ -234,6 +241,21 @@ fn with_its_node_a_life_is_lost() {
     world.switch.news(News::Vm { vm: 9, lives });
     assert_eq!(world.send(1, 9, 4), Verdict::Drop(Drop::DestinationOver));
     assert_eq!(world.arrive(OTHER, 6), Verdict::Drop(Drop::SourceOver));
+}
+
+#[test]
+fn a_vm_that_moved_away_before_its_node_was_lost_lives() {
+    let mut world = World::in_touch();
+    world.switch.news(News::NodeLost(OTHER));
+    assert_eq!(world.send(2, 9, 4), Verdict::Drop(Drop::Looking));
+    world.located(9, alive(at(THIRD, 4, 7)));
+    let said: Vec<_> = world
+        .said
+        .iter()
+        .map(|it| (it.1.kind, it.1.arg.get()))
+        .collect();
+    assert_eq!(said, [(kind::RETRY, 9), (kind::RETRY, 9)]);
+    assert_eq!(world.arrive(OTHER, 6), Verdict::Drop(Drop::Contradicts));
 }
 
 #[test]

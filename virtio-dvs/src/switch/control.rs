@@ -109,8 +109,7 @@ impl Switch {
             self.unwatch_unawaited(dcid, number.as_slice());
             return ControlStatus::Accepted;
         };
-        let takes = port.asked < ASKED_MAX && port.stage.carries();
-        let Some(incarnation) = port.incarnation().filter(|_| takes) else {
+        let Some(incarnation) = port.asking_life() else {
             port.owed_busy = true;
             return ControlStatus::Busy;
         };

@@ -46,7 +46,12 @@ impl Switch {
         let Some(port) = self.port_mut(id) else {
             return;
         };
-        if !port.stage.carries() || (!port.driven && matches!(port.life, Life::Alive(_))) {
+        if port.stage == Stage::Held {
+            // Another guest than the one that was held: that one may have been taken.
+            return self.end_held(id);
+        }
+        let fresh = !port.driven && matches!(port.life, Life::Alive(_));
+        if port.stage == Stage::Elsewhere || fresh {
             self.actions.push_back(Action::Begun(id));
             return;
         }

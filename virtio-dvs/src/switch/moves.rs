@@ -16,115 +16,17 @@
 
 mod arrival;
 mod departure;
+mod request;
 
 use crate::directory::{DirectoryError, NodeId, Place, Request, Seen};
 use crate::switch::port::{Port, Stage};
-use crate::switch::{Action, AttachError, Pending, PortId, Switch};
+use crate::switch::{Action, Pending, PortId, Switch};
 use std::collections::BTreeMap;
-use thiserror::Error;
+
+pub use request::{MoveError, MoveRequest, Settled, Ticket};
 
 /// Questions of one kind about one VM that wait for the directory at once.
 const TICKETS_MAX: usize = 8;
-
-/// Ties what a request came to to the request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Ticket(pub u64);
-
-/// What is asked for a VM that moves. [`Action::Settled`] follows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum MoveRequest {
-    /// Where does a VM of this node live? It is refused unless the directory answers and the lease is
-    /// good. Gives the place.
-    Place {
-        /// The VM.
-        vm: u32,
-    },
-    /// A port for a VM that lives at another node and may come. [`Action::Attached`] comes before the
-    /// answer, unless there is one already. Gives the place.
-    Prepare {
-        /// The VM.
-        vm: u32,
-        /// Where it lives.
-        place: Place,
-    },
-    /// Nothing is carried to and from the VM from now on; the port neither begins a life nor ends
-    /// one. Gives the place.
-    Hold {
-        /// The VM.
-        vm: u32,
-    },
-    /// The VM is wanted here: see [`Request::Take`]. Gives where it is afterwards; `None`: nowhere.
-    Take {
-        /// The VM.
-        vm: u32,
-        /// From where.
-        from: Place,
-    },
-    /// A VM that was held is not any more. A life that was given up meanwhile is renewed. Gives `None`.
-    Release {
-        /// The VM.
-        vm: u32,
-    },
-    /// The port goes, the record stays as it is. Gives `None`.
-    Forget {
-        /// The VM.
-        vm: u32,
-    },
-}
-
-/// Why a request for a VM that moves is refused. Only [`MoveRequest::Take`] may have been carried out
-/// all the same.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
-pub enum MoveError {
-    /// There is no port for it.
-    #[error("VM {0} is not attached to this node")]
-    NoVm(u32),
-    /// It lives no life.
-    #[error("VM {0} is not alive at this node; nothing of it can move")]
-    NoLife(u32),
-    /// It lives elsewhere.
-    #[error("VM {0} does not live at this node")]
-    NotHere(u32),
-    /// It lives here and is not on its way.
-    #[error("VM {0} lives at this node; detach it instead")]
-    Here(u32),
-    /// The record says something else.
-    #[error("VM {vm} does not live where it is said to live: {}", place_or_none(.found))]
-    Differs {
-        /// The VM.
-        vm: u32,
-        /// What the record says.
-        found: Option<Place>,
-    },
-    /// The lease is not good.
-    #[error("this node does not hold its lease in the directory now; try again when it does")]
-    NoLease,
-    /// A VMM is connected to the port.
-    #[error("a VMM is connected to the port of VM {0}; end it first")]
-    Occupied(u32),
-    /// Too many questions, or another one.
-    #[error("the directory has not answered an earlier request about VM {0}; try again later")]
-    Busy(u32),
-    /// No port.
-    #[error(transparent)]
-    Attach(#[from] AttachError),
-}
-
-impl From<DirectoryError> for MoveError {
-    fn from(error: DirectoryError) -> MoveError {
-        MoveError::Attach(error.into())
-    }
-}
-
-fn place_or_none(place: &Option<Place>) -> String {
-    place.map_or_else(
-        || "no node has it".to_owned(),
-        |it| format!("it is at {} in epoch {}", it.node, it.epoch),
-    )
-}
-
-/// What a request comes to.
-pub type Settled = Result<Option<Place>, MoveError>;
 
 /// What the directory was asked for.
 #[derive(Debug, Clone, Copy)]
@@ -369,10 +271,11 @@ impl Switch {
         }
     }
 
-    /// Whether the VM of the port is on its way, and no VMM is connected that would see to it.
+    /// Whether the VM of the port is alive or on its way, and no VMM is connected that would see to it.
     fn is_orphan(&self, id: PortId) -> bool {
-        let orphan = |port: &Port| port.stage != Stage::Here && !port.connected;
-        self.port(id).is_some_and(orphan)
+        let awaited = |port: &Port| port.stage != Stage::Here || port.incarnation().is_some();
+        self.port(id)
+            .is_some_and(|port| !port.connected && awaited(port))
     }
 
     /// The port goes.
@@ -399,5 +302,4 @@ impl Wish {
 }
 
 #[cfg(test)]
-#[path = "moves_test.rs"]
 mod tests;

@@ -5,6 +5,7 @@ use crate::frame::{Class, Frame, kind, vm_and_incarnation};
 use crate::privileges::Privileges;
 use crate::spec::{CONFIG_ADMIN, DeviceConfig};
 use crate::switch::awaiting::Awaiting;
+use crate::switch::control::ASKED_MAX;
 use crate::switch::{PortId, dc_name};
 use crate::vm::{DcAttributes, VmAttributes};
 use std::collections::{BTreeMap, BTreeSet};
@@ -180,6 +181,12 @@ impl Port {
             Life::Alive(incarnation) => Some(incarnation),
             Life::Over(_) | Life::Asked(_) => None,
         }
+    }
+
+    /// The life for which the directory may be asked now.
+    pub(super) fn asking_life(&self) -> Option<u32> {
+        let may_ask = self.asked < ASKED_MAX && self.stage.carries();
+        self.incarnation().filter(|_| may_ask)
     }
 
     pub(super) fn last_incarnation(&self) -> u32 {

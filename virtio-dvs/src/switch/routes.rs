@@ -82,7 +82,7 @@ impl Route {
     }
 
     /// Whether the directory must be asked now; it is, from here on.
-    fn ask(&mut self) -> bool {
+    pub(super) fn ask(&mut self) -> bool {
         !std::mem::replace(&mut self.asked, true)
     }
 
@@ -245,7 +245,7 @@ impl Route {
         heard
     }
 
-    /// All that lived there is over.
+    /// The life that is known is over.
     pub(super) fn lost(&mut self) -> Heard {
         let last = self.lives.current.map_or(0, |it| it.incarnation);
         self.learn(Lives {

@@ -4,9 +4,11 @@
     dead_code,
     missing_docs,
     clippy::unwrap_used,
+    clippy::expect_used,
     reason = "a helper of tests, of which each uses a part"
 )]
 
+pub mod etcd;
 pub mod follow;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -33,6 +35,7 @@ use zerocopy::FromBytes;
 pub struct Host {
     pub directory: TempDir,
     pub node: Option<Node>,
+    pub config: NodeConfig,
 }
 
 impl Host {
@@ -44,8 +47,17 @@ impl Host {
         let directory = TempDir::new().unwrap();
         let mut config = config(directory.path());
         change(&mut config);
-        let node = Some(Node::start(config).unwrap());
-        Host { directory, node }
+        let node = Some(Node::start(config.clone()).unwrap());
+        Host {
+            directory,
+            node,
+            config,
+        }
+    }
+
+    /// Starts the node again after it was stopped.
+    pub fn start(&mut self) {
+        self.node = Some(Node::start(self.config.clone()).unwrap());
     }
 
     pub fn client(&self) -> Client {
@@ -104,8 +116,13 @@ impl Vmm {
 
     /// Connects and negotiates, no more.
     pub fn connect_on(stream: UnixStream, vm: u32) -> Vmm {
+        Vmm::with_guest(stream, Guest::new(vm).unwrap())
+    }
+
+    /// The same for a guest that was driven before.
+    pub fn with_guest(stream: UnixStream, guest: Guest) -> Vmm {
         let mut vmm = Vmm {
-            guest: Guest::new(vm).unwrap(),
+            guest,
             frontend: Frontend::from_stream(stream, QUEUE_COUNT as u64),
             features: 0,
         };
@@ -177,6 +194,14 @@ impl Vmm {
         self.frontend.set_vring_call(queue, call).unwrap();
         self.frontend.set_vring_kick(queue, kick).unwrap();
         self.frontend.set_vring_enable(queue, true).unwrap();
+    }
+
+    /// Takes the rings out of use; gives where they go on.
+    pub fn stop(&self) -> [u16; QUEUE_COUNT] {
+        std::array::from_fn(|queue| {
+            let base = self.frontend.get_vring_base(queue).unwrap();
+            u16::try_from(base).unwrap()
+        })
     }
 
     pub fn kick(&self, queue: usize) {

@@ -138,7 +138,7 @@ impl Fabric {
             if device.session.is_none() && std::mem::take(&mut device.adopted) {
                 let vm = self.switch.attributes(id).map_or(0, |it| it.vm);
                 tracing::info!(vm, "its VMM has not come back: this life of the VM is over");
-                self.switch.disconnected(id);
+                self.switch.abandon(id);
             }
         }
         self.settle();

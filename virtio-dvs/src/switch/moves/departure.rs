@@ -63,21 +63,31 @@ impl Switch {
         }
     }
 
-    /// The VM of an orphaned port has waited long enough for its VMM. It is called some time after
-    /// [`Action::Orphaned`]; where a VMM has come since, nothing happens.
+    /// The VM of a port has waited long enough for its VMM: some time after [`Action::Orphaned`], or
+    /// after a start of the node that found it alive. Where a VMM has come since, nothing happens.
     pub fn abandon(&mut self, id: PortId) {
         let Some(port) = self.port(id).filter(|_| self.is_orphan(id)) else {
             return;
         };
+        match port.stage {
+            Stage::Elsewhere => self.remove(id),
+            _ => self.end_held(id),
+        }
+    }
+
+    /// The life of a VM that may have been taken away is over if the VM is still here: only the
+    /// directory knows.
+    pub(in crate::switch) fn end_held(&mut self, id: PortId) {
+        let Some(port) = self.port(id) else {
+            return;
+        };
         let vm = port.attributes.vm;
-        match (port.stage, port.incarnation()) {
-            (Stage::Elsewhere, _) => self.remove(id),
-            // Whether the VM is still here only the directory knows.
-            (_, Some(incarnation)) => {
+        match port.incarnation() {
+            Some(incarnation) => {
                 let owner = Owner { vm, incarnation };
                 self.ask(Request::End(owner), Pending::Abandon(id, vm));
             }
-            (_, None) => self.end_abandoned(id),
+            None => self.end_abandoned(id),
         }
     }
 
@@ -89,7 +99,7 @@ impl Switch {
         ended: Result<(), DirectoryError>,
     ) {
         if self.port_of(vm) != Some(id) {
-            return;
+            return self.refuse_life(id, vm);
         }
         if ended.is_ok() || self.look(Wish::Abandoned(id, vm), vm).is_err() {
             self.end_abandoned(id);
@@ -107,8 +117,27 @@ impl Switch {
             goes_on = seen.record.life.is_some();
             self.recorded(vm, seen);
         }
-        if !goes_on && self.port_of(vm) == Some(id) {
+        if self.port_of(vm) != Some(id) {
+            self.refuse_life(id, vm);
+        } else if goes_on {
+            self.actions.push_back(Action::Begun(id));
+        } else {
             self.end_abandoned(id);
+        }
+    }
+
+    /// Whoever has started a guest at the port of a VM that has left cannot go on with it.
+    fn refuse_life(&mut self, id: PortId, vm: u32) {
+        let waits = |it: &Port| it.attributes.vm == vm && it.connected;
+        if self.port(id).is_some_and(waits) {
+            let location = self
+                .cluster
+                .as_ref()
+                .and_then(|it| it.routes.get(vm)?.location());
+            let elsewhere = location.map_or(DirectoryError::NoVm(vm), |it| {
+                DirectoryError::Elsewhere { vm, node: it.node }
+            });
+            self.actions.push_back(Action::NotBegun(id, elsewhere));
         }
     }
 
@@ -126,6 +155,7 @@ impl Switch {
             self.ask(Request::Leave { vm }, Pending::Nothing("leave"));
         } else if port.connected {
             self.begin(id);
+            self.actions.push_back(Action::Carries(id));
         }
     }
 }

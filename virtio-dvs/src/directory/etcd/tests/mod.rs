@@ -3,6 +3,7 @@
 mod away;
 mod cluster;
 mod lease;
+mod moves;
 mod opening;
 mod support;
 mod watching;

@@ -1,0 +1,21 @@
+//! A cluster: nodes around an etcd.
+
+use super::Host;
+use virtio_dvs::testing::EtcdServer;
+
+/// An etcd of its own.
+pub struct Etcd(EtcdServer);
+
+impl Etcd {
+    pub fn start() -> Etcd {
+        Etcd(EtcdServer::start().expect("Debian's package etcd-server must be installed"))
+    }
+
+    /// A node that is a member of the cluster.
+    pub fn host(&self, nodeid: u32) -> Host {
+        Host::with(|config| {
+            config.nodeid = nodeid;
+            config.cluster = Some(self.0.cluster().unwrap());
+        })
+    }
+}
