@@ -159,9 +159,11 @@ impl Dvs {
         if let Some(active) = &state.active {
             session.start(&active.activation, true)?;
         }
-        let rings = state.active.as_ref().map(|_| Rings::On);
-        state.rings = rings.unwrap_or_default();
         let config = session.config()?;
+        state.rings = match state.active {
+            Some(_) => Rings::On,
+            None => Rings::Off,
+        };
         state.session = Some(session);
         state.counters.connects += 1;
         self.show_config(state, config);
@@ -247,7 +249,7 @@ impl Dvs {
         }
     }
 
-    /// The same for whom the failure concerns.
+    /// The same for those who must know of the failure.
     pub(super) fn ask_node<T>(
         &self,
         state: &mut State,
