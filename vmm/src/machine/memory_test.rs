@@ -26,7 +26,7 @@ fn large_memory_goes_around_the_hole() {
 
 #[test]
 fn the_file_cannot_be_shrunk_under_the_guest() {
-    let file = memory_file(1 << 20).unwrap();
+    let file = sealed_file(c"guest-memory", 1 << 20).unwrap();
     assert!(file.set_len(4096).is_err());
     assert!(file.set_len(2 << 20).is_err());
 }

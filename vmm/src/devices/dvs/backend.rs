@@ -1,12 +1,10 @@
 //! One vhost-user connection to the node.
 
-use std::io::{self, Read, Write};
+use std::io;
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
-use vhost::vhost_user::message::{
-    VhostTransferStateDirection, VhostTransferStatePhase, VhostUserConfigFlags, VhostUserHeaderFlag,
-};
+use vhost::vhost_user::message::{VhostUserConfigFlags, VhostUserHeaderFlag};
 use vhost::vhost_user::{
     Frontend, VhostUserFrontend, VhostUserProtocolFeatures, VhostUserVirtioFeatures,
 };
@@ -15,15 +13,15 @@ use virtio_bindings::bindings::virtio_config::VIRTIO_F_VERSION_1;
 use virtio_dvs::spec;
 use vm_memory::GuestMemoryBackend;
 
-use super::log::DirtyLog;
 use super::queue::Place;
 use crate::devices::virtio::{Activation, QueueSetup};
 
+mod migration;
+
+pub use migration::STATE_MAX;
+
 /// How long the node may take for one answer. It answers at once, so a longer silence means that it hangs.
 const ANSWER_TIME: Duration = Duration::from_secs(5);
-/// The most bytes that a node says about a device of a machine that moves. They fit into a pipe, so whoever writes
-/// them waits for nobody.
-pub const STATE_MAX: usize = 4096;
 /// Feature bits of the vhost-user connection that are none of the driver's business.
 const NOT_FOR_DRIVERS: u64 =
     VhostUserVirtioFeatures::PROTOCOL_FEATURES.bits() | VhostUserVirtioFeatures::LOG_ALL.bits();
@@ -57,6 +55,9 @@ pub enum SessionError {
     /// The state of a device is not what it should be.
     #[error("the state of a device that moves: {0}")]
     State(&'static str),
+    /// The pipe for it failed.
+    #[error("the pipe for the state of a device that moves: {0}")]
+    Pipe(io::Error),
 }
 
 impl SessionError {
@@ -169,12 +170,19 @@ impl Session {
     /// Gives the node memory and queues, and starts them. `resumed`: the queues were in use before; their used rings
     /// say how far.
     pub fn start(&mut self, activation: &Activation, resumed: bool) -> Result<(), SessionError> {
-        self.prepare(activation, resumed)?;
+        self.introduce(activation, resumed)?;
         self.enable(activation)
     }
 
-    /// Gives the node memory and queues, which are new to it: it does not touch them yet.
+    /// The same, but the node does not touch the queues before [`Session::enable`].
     pub fn prepare(&mut self, activation: &Activation, resumed: bool) -> Result<(), SessionError> {
+        for queue in &activation.queues {
+            self.enable_queue(queue, false)?;
+        }
+        self.introduce(activation, resumed)
+    }
+
+    fn introduce(&mut self, activation: &Activation, resumed: bool) -> Result<(), SessionError> {
         // The guest's mistakes are found before the node hears anything.
         let places = activation
             .queues
@@ -196,7 +204,7 @@ impl Session {
             .set_mem_table(&regions)
             .map_err(request("SET_MEM_TABLE"))?;
         for (queue, place) in activation.queues.iter().zip(&places) {
-            self.prepare_queue(queue, place)?;
+            self.introduce_queue(queue, place)?;
         }
         Ok(())
     }
@@ -218,84 +226,6 @@ impl Session {
         Ok(())
     }
 
-    /// Has the node note what it writes.
-    pub fn start_log(&mut self, log: &DirtyLog) -> Result<(), SessionError> {
-        self.needs(
-            VhostUserProtocolFeatures::LOG_SHMFD,
-            "a log of what it writes (LOG_SHMFD)",
-        )?;
-        if self.offered & VhostUserVirtioFeatures::LOG_ALL.bits() == 0 {
-            return Err(SessionError::Lacks(
-                "a log of what it writes (VHOST_F_LOG_ALL)",
-            ));
-        }
-        self.frontend
-            .set_log_base(0, Some(log.region()))
-            .map_err(request("SET_LOG_BASE"))?;
-        self.logging = true;
-        self.set_features()
-    }
-
-    /// The node notes nothing any more.
-    pub fn stop_log(&mut self) -> Result<(), SessionError> {
-        self.logging = false;
-        self.set_features()
-    }
-
-    /// What another node must know to go on with this device.
-    pub fn save(&mut self) -> Result<Vec<u8>, SessionError> {
-        let (reader, writer) = io::pipe()?;
-        self.transfer_state(VhostTransferStateDirection::SAVE, writer.into())?;
-        let mut bytes = Vec::new();
-        reader.take(STATE_MAX as u64 + 1).read_to_end(&mut bytes)?;
-        if bytes.len() > STATE_MAX {
-            return Err(SessionError::State("the node says more than it may"));
-        }
-        self.check_state()?;
-        Ok(bytes)
-    }
-
-    /// Goes on with a device of another node.
-    pub fn load(&mut self, bytes: &[u8]) -> Result<(), SessionError> {
-        let (reader, mut writer) = io::pipe()?;
-        self.transfer_state(VhostTransferStateDirection::LOAD, reader.into())?;
-        writer.write_all(bytes)?;
-        drop(writer);
-        self.check_state()
-    }
-
-    fn transfer_state(
-        &mut self,
-        direction: VhostTransferStateDirection,
-        pipe: std::os::fd::OwnedFd,
-    ) -> Result<(), SessionError> {
-        self.needs(
-            VhostUserProtocolFeatures::DEVICE_STATE,
-            "the state of devices (DEVICE_STATE)",
-        )?;
-        self.frontend
-            .set_device_state_fd(direction, VhostTransferStatePhase::STOPPED, pipe)
-            .map(drop)
-            .map_err(request("SET_DEVICE_STATE_FD"))
-    }
-
-    fn check_state(&mut self) -> Result<(), SessionError> {
-        self.frontend
-            .check_device_state()
-            .map_err(request("CHECK_DEVICE_STATE"))
-    }
-
-    fn needs(
-        &self,
-        feature: VhostUserProtocolFeatures,
-        name: &'static str,
-    ) -> Result<(), SessionError> {
-        if self.protocol.contains(feature) {
-            return Ok(());
-        }
-        Err(SessionError::Lacks(name))
-    }
-
     fn set_features(&mut self) -> Result<(), SessionError> {
         let mut features = self.accepted | VhostUserVirtioFeatures::PROTOCOL_FEATURES.bits();
         if self.logging {
@@ -312,7 +242,7 @@ impl Session {
             .map_err(request("SET_VRING_ENABLE"))
     }
 
-    fn prepare_queue(&mut self, queue: &QueueSetup, place: &Place) -> Result<(), SessionError> {
+    fn introduce_queue(&mut self, queue: &QueueSetup, place: &Place) -> Result<(), SessionError> {
         let index = usize::from(queue.index);
         self.frontend
             .set_vring_num(index, queue.size)

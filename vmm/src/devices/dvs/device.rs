@@ -158,19 +158,20 @@ impl Dvs {
         }
         if let Some(active) = &state.active {
             session.start(&active.activation, true)?;
-            state.rings = Rings::On;
         }
+        let config = session.config()?;
+        state.rings = match state.active {
+            Some(_) => Rings::On,
+            None => Rings::Off,
+        };
         state.session = Some(session);
         state.counters.connects += 1;
-        self.refresh_config(state);
+        self.show_config(state, config);
         Ok(())
     }
 
-    /// Reads the configuration space again; the driver is told if it has changed.
-    pub(super) fn refresh_config(&self, mut state: MutexGuard<'_, State>) {
-        let Some(config) = self.with_node(&mut state, Session::config) else {
-            return;
-        };
+    /// The configuration space is this from now on; the driver is told if it has changed.
+    pub(super) fn show_config(&self, mut state: MutexGuard<'_, State>, config: Vec<u8>) {
         let changed = std::mem::replace(&mut state.config, config) != state.config;
         let notice = state.active.as_ref().map(|active| active.notice.clone());
         drop(state);
@@ -248,7 +249,7 @@ impl Dvs {
         }
     }
 
-    /// The same for whom the failure concerns.
+    /// The same for those who must know of the failure.
     pub(super) fn ask_node<T>(
         &self,
         state: &mut State,

@@ -252,3 +252,6 @@ fn a_reset_while_the_node_is_away_ends_the_life_of_the_guest_all_the_same() {
     dvs.reconnect().unwrap();
     assert!(second.control().ports().unwrap()[0].incarnation > life);
 }
+
+#[path = "migration_test.rs"]
+mod migration;

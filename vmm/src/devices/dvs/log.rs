@@ -45,10 +45,7 @@ impl DirtyLog {
 
     /// Names the pages that were written since the last time, by guest frame number, and clears their bits.
     pub fn collect(&self, each: &mut dyn FnMut(u64)) {
-        for (first, at) in (0..)
-            .step_by(WORD_BITS as usize)
-            .zip((0..self.bits.size()).step_by(WORD))
-        {
+        for (number, at) in (0..).zip((0..self.bits.size()).step_by(WORD)) {
             let Ok(word) = self.bits.get_atomic_ref::<AtomicU64>(at) else {
                 return;
             };
@@ -59,7 +56,7 @@ impl DirtyLog {
             // Whoever sees a bit sees the write that it stands for.
             let mut dirty = u64::from_le(word.swap(0, Ordering::AcqRel));
             while dirty != 0 {
-                each(first + u64::from(dirty.trailing_zeros()));
+                each(number * WORD_BITS + u64::from(dirty.trailing_zeros()));
                 dirty &= dirty - 1;
             }
         }

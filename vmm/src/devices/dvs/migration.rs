@@ -96,8 +96,10 @@ impl Dvs {
                 self.give_up(&mut state);
             }
         }
-        // At a destination the node may be another one than the driver knows.
-        self.refresh_config(state);
+        // At a destination it is another node than the one that the driver knows.
+        if let Some(config) = self.with_node(&mut state, Session::config) {
+            self.show_config(state, config);
+        }
         Ok(())
     }
 
