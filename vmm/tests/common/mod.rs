@@ -39,6 +39,10 @@ std::arch::global_asm!(
     "je 9f",
     "cmp rax, 8",
     "je 21f",
+    "cmp rax, 9",
+    "je 24f",
+    "cmp rax, 10",
+    "je 28f",
     "12:", // the end of the script
     "hlt",
     "jmp 12b",
@@ -77,10 +81,42 @@ std::arch::global_asm!(
     "23:",
     "out dx, al",
     "jmp 23b",
+    "24:", // count for ever at an address, and write the number to one of so many pages behind it after the other
+    "mov rsi, [rdx]",
+    "sti",
+    "25:",
+    "inc rsi",
+    "inc qword ptr [rdx]",
+    "cmp [rdx], rsi",
+    "jne 27f",
+    "lea rdi, [rcx - 1]",
+    "and rdi, rsi",
+    "inc rdi",
+    "shl rdi, 12",
+    "mov [rdx + rdi], rsi",
+    "test rsi, 0x3fff",
+    "jnz 25b",
+    "mov r8, rdx",
+    "mov dx, 0x3f8",
+    "mov al, 0x2e",
+    "out dx, al",
+    "mov rdx, r8",
+    "jmp 25b",
+    "27:", // register and memory differ
+    "mov dx, 0x3f8",
+    "mov al, 0x58",
+    "out dx, al",
+    "jmp 27b",
+    "28:", // wait until the 16 bits at an address are this value, with interrupts off
+    "pause",
+    "cmp [rdx], cx",
+    "jne 28b",
+    "jmp 2b",
     "mini_guest_interrupt:",
     "push rax",
     "mov rax, 0x400000",
     "mov dword ptr [rax], 1",
+    "inc qword ptr [rax + 8]",
     "mov rax, 0xfee000b0",
     "mov dword ptr [rax], 0",
     "pop rax",
@@ -98,6 +134,8 @@ const CODE: u64 = 0x20_0000;
 const SCRIPT: u64 = 0x30_0000;
 /// Becomes 1 with the first interrupt.
 pub const INTERRUPTED: u64 = 0x40_0000;
+/// Counts the interrupts.
+pub const INTERRUPTS: u64 = INTERRUPTED + 8;
 const IDT: u64 = 0x50_0000;
 const IDT_POINTER: u64 = 0x60_0000;
 /// The vector that the guest takes.
@@ -122,6 +160,11 @@ pub enum Step {
     Wait16(u64, u64),
     /// Print this character for ever.
     PrintForEver(u8),
+    /// Count for ever at an address, and write the number to one of so many pages behind it after the other; print a dot
+    /// now and then, and an X if registers and memory ever differ. Interrupts are on.
+    CountForEver(u64, u64),
+    /// Wait until memory has this value, with interrupts off.
+    WaitOff16(u64, u64),
 }
 
 impl Step {
@@ -135,6 +178,8 @@ impl Step {
             Self::Write32(address, value) => [6, address, value],
             Self::Wait16(address, value) => [7, address, value],
             Self::PrintForEver(character) => [8, 0, u64::from(character)],
+            Self::CountForEver(address, pages) => [9, address, pages],
+            Self::WaitOff16(address, value) => [10, address, value],
         }
     }
 }
