@@ -1,6 +1,7 @@
 //! A mini guest of a few instructions that does what a script says: runs on any KVM, also one without vmx and svm.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on ends")]
+#![allow(dead_code, reason = "no program of tests needs all of it")]
 
 use std::path::{Path, PathBuf};
 use std::sync::mpsc;
