@@ -239,8 +239,7 @@ fn send(from: &Moving, pages: &PageBitmap, mirror: &mut [u8]) -> u64 {
 #[test]
 fn the_log_has_every_page_that_a_guest_writes() {
     let mut source = Moving::with_script(&count());
-    let mut mirror = source.pages();
-    mirror.fill(0);
+    let mut mirror = vec![0; usize::try_from(MEMORY).unwrap()];
     source.machine.resume();
     source.hears(".");
     let populated = source.machine.start_log().unwrap();
