@@ -83,26 +83,37 @@ std::arch::global_asm!(
     "out dx, al",
     "jmp 23b",
     "24:", // count for ever at an address, and write the number to one of so many pages behind it after the other
-    "mov rsi, [rdx]",
+    "mov r8, rdx",
+    "mov rsi, [r8]",
+    "xor r9, r9",
     "sti",
     "25:",
     "inc rsi",
-    "inc qword ptr [rdx]",
-    "cmp [rdx], rsi",
+    "inc qword ptr [r8]",
+    "cmp [r8], rsi",
     "jne 27f",
     "lea rdi, [rcx - 1]",
     "and rdi, rsi",
     "inc rdi",
     "shl rdi, 12",
-    "mov [rdx + rdi], rsi",
+    "mov [r8 + rdi], rsi",
+    "rdtsc",
+    "shl rdx, 32",
+    "or rdx, rax",
+    "cmp rdx, r9",
+    "jb 26f",
+    "mov r9, rdx",
     "test rsi, 0x3fff",
     "jnz 25b",
-    "mov r8, rdx",
     "mov dx, 0x3f8",
     "mov al, 0x2e",
     "out dx, al",
-    "mov rdx, r8",
     "jmp 25b",
+    "26:", // the time stamp counter went back
+    "mov dx, 0x3f8",
+    "mov al, 0x54",
+    "out dx, al",
+    "jmp 26b",
     "27:", // register and memory differ
     "mov dx, 0x3f8",
     "mov al, 0x58",
@@ -162,7 +173,8 @@ pub enum Step {
     /// Print this character for ever.
     PrintForEver(u8),
     /// Count for ever at an address, and write the number to one of so many pages behind it after the other; print a dot
-    /// now and then, and an X if registers and memory ever differ. Interrupts are on.
+    /// now and then, an X if registers and memory ever differ, and a T if the time stamp counter goes back.
+    /// Interrupts are on.
     CountForEver(u64, u64),
     /// Wait until memory has this value, with interrupts off.
     WaitOff16(u64, u64),
