@@ -113,7 +113,7 @@ impl Bits {
     /// Sets the bits of these pages.
     fn set(&mut self, pages: Range<u64>) {
         const WORD: u64 = u64::BITS as u64;
-        for (word, first) in self.0.iter_mut().zip((0..).step_by(WORD as usize)) {
+        for (word, first) in self.0.iter_mut().zip((0..).step_by(64)) {
             let start = pages.start.clamp(first, first + WORD) - first;
             let end = pages.end.clamp(first, first + WORD) - first;
             if start < end {

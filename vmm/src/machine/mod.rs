@@ -131,14 +131,16 @@ impl Machine {
             mmio: Arc::new(board.mmio),
             events,
         };
-        let (vcpus, stats) = vcpus(&vm, &memory, parts.vcpus, entry, &around)?;
+        let vcpus = vcpus(&vm, &memory, parts.vcpus, entry, &around)?;
+        let stats = vcpus.iter().map(|vcpu| vcpu.with(VcpuStats::open));
+        let stats = stats.collect::<Result<_, _>>();
         let cpu = vcpus.first().map(|vcpu| offer::cpu_of(vcpu));
         Ok(Self {
             throttle: Throttle::default(),
             cpu: Mutex::new(cpu.transpose().map_err(of("vcpu0"))?.unwrap_or_default()),
             parts: [board.parts, processors(&vm, &vcpus)?].concat(),
             vcpus,
-            stats,
+            stats: stats.map_err(MachineError::Vcpu)?,
             power: board.power,
             dvs: parts.dvs.clone(),
             memory,
@@ -204,16 +206,16 @@ fn load(memory: &GuestMemory, payload: &Payload, vcpus: u8) -> Result<u64, Machi
     )?)
 }
 
-/// The vCPUs on threads of their own, parked, and their statistics. The first one begins at `entry`.
+/// The vCPUs on threads of their own, parked. The first one begins at `entry`.
 fn vcpus(
     vm: &KvmVm,
     memory: &GuestMemory,
     count: u8,
     entry: Option<u64>,
     around: &Surroundings,
-) -> Result<(Vec<Arc<Vcpu>>, Vec<Option<VcpuStats>>), MachineError> {
+) -> Result<Vec<Arc<Vcpu>>, MachineError> {
     cpu::thread::install_kick_handler().map_err(MachineError::Vcpu)?;
-    let (mut vcpus, mut stats) = (Vec::new(), Vec::new());
+    let mut vcpus = Vec::new();
     for id in 0..count {
         let vcpu = vm.create_vcpu(id, count)?;
         cpu::regs::reset(&vcpu)?;
@@ -222,11 +224,10 @@ fn vcpus(
         {
             cpu::regs::enter_long_mode(&vcpu, memory, entry)?;
         }
-        stats.push(VcpuStats::open(&vcpu).map_err(MachineError::Vcpu)?);
         let vcpu = Vcpu::spawn(id, vcpu, around.clone()).map_err(MachineError::Vcpu)?;
         vcpus.push(Arc::new(vcpu));
     }
-    Ok((vcpus, stats))
+    Ok(vcpus)
 }
 
 /// Whether this host's processor runs stock kernels as guests.

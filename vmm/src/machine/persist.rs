@@ -103,3 +103,7 @@ pub fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, StateError> {
         (_, rest) => Err(StateError::Unfit(format!("{} bytes too many", rest.len()))),
     }
 }
+
+#[cfg(test)]
+#[path = "persist_test.rs"]
+mod tests;

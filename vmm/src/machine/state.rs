@@ -45,24 +45,36 @@ impl Machine {
     /// Takes over the state of another machine. This one must have been built alike, without a payload, and have never
     /// run. Pieces of [`Part::Port`] are for others and are passed over.
     pub fn restore(&self, pieces: &[Piece]) -> Result<(), MachineError> {
-        let of_nobody = |piece: &&Piece| {
-            piece.part != Part::Port && !self.parts.iter().any(|part| part.is_meant(piece))
-        };
-        if let Some(piece) = pieces.iter().find(of_nobody) {
-            return Err(MachineError::Unknown(piece.name.to_string()));
-        }
+        let states = self.match_up(pieces)?;
         // Against the way of interrupts: one that is raised again finds its way. The clock is the first, since timers
         // are set by it.
-        for part in self.parts.iter().rev() {
-            let mut own = pieces.iter().filter(|piece| part.is_meant(piece));
-            let (Some(piece), None) = (own.next(), own.next()) else {
-                return Err(MachineError::Missing(part.name.clone()));
-            };
+        for (part, piece) in states.iter().rev() {
             part.load(piece).map_err(of(&part.name))?;
         }
         if let Some(first) = self.vcpus.first() {
             *lock(&self.cpu) = offer::cpu_of(first).map_err(of("vcpu0"))?;
         }
         Ok(())
+    }
+
+    /// Each part with its one state.
+    fn match_up<'a>(
+        &'a self,
+        pieces: &'a [Piece],
+    ) -> Result<Vec<(&'a Named, &'a Piece)>, MachineError> {
+        let of_nobody = |piece: &&Piece| {
+            piece.part != Part::Port && !self.parts.iter().any(|part| part.is_meant(piece))
+        };
+        if let Some(piece) = pieces.iter().find(of_nobody) {
+            return Err(MachineError::Unknown(piece.name.to_string()));
+        }
+        let state_of = |part: &'a Named| {
+            let mut own = pieces.iter().filter(|piece| part.is_meant(piece));
+            match (own.next(), own.next()) {
+                (Some(piece), None) => Ok((part, piece)),
+                _ => Err(MachineError::Missing(part.name.clone())),
+            }
+        };
+        self.parts.iter().map(state_of).collect()
     }
 }

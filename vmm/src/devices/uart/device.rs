@@ -188,3 +188,7 @@ impl BusDevice for Uart {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "device_test.rs"]
+mod tests;

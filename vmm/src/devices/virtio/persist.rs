@@ -39,7 +39,3 @@ impl Persist for VirtioPci {
         Ok(())
     }
 }
-
-#[cfg(test)]
-#[path = "persist_test.rs"]
-mod tests;

@@ -1,5 +1,7 @@
 //! Model-specific registers of a vCPU: which there are, and their values.
 
+use std::ops::Range;
+
 use kvm_bindings::{Msrs, kvm_msr_entry};
 use kvm_ioctls::{Kvm, VcpuFd};
 
@@ -23,6 +25,9 @@ fn memory_types() -> impl Iterator<Item = u32> {
         .chain(0x268..0x270)
 }
 
+/// Registers of Hyper-V, which the machine does not offer. Some of them count what this host does.
+const HYPERV: Range<u32> = 0x4000_0000..0x4000_0200;
+
 /// The registers that make up a vCPU's state on this host, in the order in which they must be set.
 pub fn indices(kvm: &Kvm) -> Result<Vec<u32>, KvmError> {
     let list = kvm
@@ -32,7 +37,7 @@ pub fn indices(kvm: &Kvm) -> Result<Vec<u32>, KvmError> {
         .as_slice()
         .iter()
         .copied()
-        .filter(|index| *index != TSC)
+        .filter(|index| *index != TSC && !HYPERV.contains(index))
         .chain(memory_types())
         .collect();
     indices.sort_by_key(|index| *index == TSC_DEADLINE);
