@@ -245,6 +245,12 @@ pub fn host_cpu(vcpus: u8) -> Result<(CpuId, u32, bool), KvmError> {
     let vcpu = create_vm(&kvm)?
         .create_vcpu(0)
         .map_err(failed("create a vCPU"))?;
+    // KVM may change what it is given: what the guest would see is what is compared.
+    vcpu.set_cpuid2(&cpuid)
+        .map_err(failed("give a vCPU its CPUID"))?;
+    let cpuid = vcpu
+        .get_cpuid2(KVM_MAX_CPUID_ENTRIES)
+        .map_err(failed("tell the CPUID of a vCPU"))?;
     let tsc_khz = vcpu
         .get_tsc_khz()
         .map_err(failed("tell the frequency of the time stamp counter"))?;
