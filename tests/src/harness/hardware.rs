@@ -53,6 +53,7 @@ pub struct Hardware<'a> {
     pub attachment: &'a Attachment,
     pub namespace: Option<&'a Path>,
     pub vsock: Option<u32>,
+    pub incoming: Option<&'a str>,
     pub serial_log: &'a Path,
     pub agent_socket: &'a Path,
     pub api_socket: &'a Path,
@@ -136,6 +137,16 @@ impl Hardware<'_> {
             ),
         ]);
         qemu.args(["-serial", "chardev:agent"]);
+        let monitor = self.api_socket.display();
+        qemu.args(["-qmp", &format!("unix:{monitor},server=on,wait=off")]);
+        if let Some(address) = self.incoming {
+            qemu.args(["-incoming", address]);
+        }
+        self.qemu_devices(&mut qemu);
+        qemu
+    }
+
+    fn qemu_devices(&self, qemu: &mut Command) {
         if let Attachment::Tap(name) = self.attachment {
             qemu.args([
                 "-netdev",
@@ -151,7 +162,6 @@ impl Hardware<'_> {
         if let Some(cid) = self.vsock {
             qemu.args(["-device", &format!("vhost-vsock-pci,guest-cid={cid}")]);
         }
-        qemu
     }
 }
 

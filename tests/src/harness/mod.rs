@@ -16,6 +16,8 @@ mod lab;
 mod network;
 mod process;
 mod program;
+mod qmp;
+mod socket;
 
 pub use agent::{Output, Task};
 pub use cluster::{Cluster, Member, Privacy};
@@ -27,6 +29,7 @@ pub use lab::{Lab, Settings};
 pub use network::{Namespace, Wire};
 pub use process::{Activity, Process};
 pub use program::Program;
+pub use qmp::{QemuMemory, QemuMigration};
 
 use std::time::Duration;
 

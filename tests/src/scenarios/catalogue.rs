@@ -199,5 +199,9 @@ pub fn groups() -> &'static [Group] {
             name: "hosts",
             run: bench::hosts,
         },
+        Group {
+            name: "migration",
+            run: bench::migration,
+        },
     ]
 }

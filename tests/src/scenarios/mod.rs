@@ -8,6 +8,7 @@ mod faults;
 mod hosts;
 mod lifecycle;
 mod ping;
+mod timeline;
 
 pub use catalogue::{Demo, Group, Test, demos, groups, tests};
 

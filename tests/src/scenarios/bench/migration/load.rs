@@ -1,0 +1,133 @@
+//! What runs while a guest moves: memory that is written, a server, and a client that watches.
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, ensure};
+use serde::Deserialize;
+
+use super::super::{end, listen};
+use crate::harness::{COMMAND_LIMIT, Guest, Task};
+use crate::scenarios::timeline::{Timeline, Told};
+
+/// MiB that are written, and pages a second.
+const WRITTEN: (u32, u32) = (64, 2000);
+/// How long clients are watched before anything moves.
+const CALM: Duration = Duration::from_secs(4);
+/// After the move calls that were delayed end; they belong to it.
+const AFTERMATH: Duration = Duration::from_secs(1);
+/// SIGTERM.
+const TERMINATE: i32 = 15;
+
+/// What a move took, in milliseconds.
+#[derive(Debug, Clone, Copy)]
+pub struct Moved {
+    pub downtime: f64,
+    pub total: f64,
+}
+
+/// What clients have seen of a move.
+#[derive(Debug)]
+pub struct Seen {
+    pub moved: Moved,
+    /// The client of the guest that has moved.
+    pub client: Timeline,
+    /// When it moved.
+    pub time: (Instant, Instant),
+    /// When nothing moved.
+    pub calm: (Instant, Instant),
+}
+
+impl Seen {
+    /// By how much the longest call was longer than the downtime and the longest call of the time
+    /// when nothing moved, in milliseconds.
+    pub fn excess(&self) -> f64 {
+        let (from, until) = (self.time.0, self.time.1 + AFTERMATH);
+        let usual = self.client.longest_outside(&[(from, until)]);
+        self.client.longest(from, until) - self.moved.downtime - usual
+    }
+}
+
+/// A client that calls at a pace until it is ended.
+pub struct Watch {
+    task: Task,
+    started: Instant,
+}
+
+impl Watch {
+    /// Starts it; `call` is address and options.
+    pub fn start(guest: &mut Guest, call: &str) -> Result<Self> {
+        let mut task = guest.spawn(&format!("pingpong watch {call}"))?;
+        task.wait_line(COMMAND_LIMIT, |line| line.contains("started").then_some(()))?;
+        let started = Instant::now();
+        Ok(Self { task, started })
+    }
+
+    /// Ends it.
+    pub fn end(mut self) -> Result<Timeline> {
+        #[derive(Deserialize)]
+        struct Line {
+            timeline: Told,
+        }
+        self.task.signal(TERMINATE)?;
+        let said = self.task.finish(COMMAND_LIMIT)?;
+        let last = said.out.last().context("the client told nothing")?;
+        let line: Line = serde_json::from_str(last).with_context(|| said.tail())?;
+        Ok(Timeline::new(self.started, line.timeline))
+    }
+}
+
+/// Writes to the guest's memory.
+struct Writer(Task);
+
+impl Writer {
+    fn start(guest: &mut Guest) -> Result<Self> {
+        let (mib, rate) = WRITTEN;
+        let mut task = guest.spawn(&format!("dvs-load write --mib {mib} --rate {rate}"))?;
+        task.wait_line(COMMAND_LIMIT, |line| line.contains("writes").then_some(()))?;
+        Ok(Self(task))
+    }
+
+    fn end(mut self) -> Result<()> {
+        #[derive(Deserialize)]
+        struct Line {
+            wrong: u64,
+        }
+        self.0.signal(TERMINATE)?;
+        let said = self.0.finish(COMMAND_LIMIT)?;
+        let last = said.out.last().context("the writer told nothing")?;
+        let line: Line = serde_json::from_str(last).with_context(|| said.tail())?;
+        ensure!(
+            line.wrong == 0,
+            "{} pages of the guest hold something else than was written",
+            line.wrong
+        );
+        Ok(())
+    }
+}
+
+/// Has a guest moved while it serves and writes, and `calling` calls it at `address`.
+pub fn under_load(
+    (serving, calling): (&mut Guest, &mut Guest),
+    address: &str,
+    moves: impl FnOnce(&mut Guest) -> Result<Moved>,
+) -> Result<Seen> {
+    let writer = Writer::start(serving)?;
+    let server = listen(serving, &format!("server {address}"))?;
+    let watch = Watch::start(calling, address)?;
+    let started = Instant::now();
+    thread::sleep(CALM);
+    let begin = Instant::now();
+    let moved = moves(serving)?;
+    let time = (begin, Instant::now());
+    thread::sleep(AFTERMATH);
+    let client = watch.end()?;
+    end(server)?;
+    writer.end()?;
+    Ok(Seen {
+        moved,
+        client,
+        time,
+        calm: (started, begin),
+    })
+}
