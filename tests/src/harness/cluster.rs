@@ -61,6 +61,21 @@ pub struct Cluster {
     hosts: Vec<Host>,
     etcd: Etcd,
     wires: Vec<([Member; 2], Wire)>,
+    /// Where the certificates are, if there are any.
+    certificates: Option<PathBuf>,
+}
+
+/// Where a guest can move to.
+#[derive(Debug, Clone)]
+pub struct Destination {
+    /// The host's address.
+    pub address: Ipv4Addr,
+    /// The control socket of its node.
+    pub node: PathBuf,
+    /// The host's network.
+    pub network: PathBuf,
+    /// Certificates by which hosts know each other; none: they trust everybody.
+    pub certificates: Option<PathBuf>,
 }
 
 impl Cluster {
@@ -96,7 +111,12 @@ impl Cluster {
             let name = format!("{name}-{}", member.name());
             hosts.push(Host::start_in(lab, &name, Some(namespace), flags)?);
         }
-        Ok(Self { hosts, etcd, wires })
+        Ok(Self {
+            hosts,
+            etcd,
+            wires,
+            certificates: authority.map(|authority| authority.directory),
+        })
     }
 
     /// The host with this number, from 1 on.
@@ -113,6 +133,22 @@ impl Cluster {
     #[must_use]
     pub fn hosts(&self) -> Vec<&Host> {
         self.hosts.iter().collect()
+    }
+
+    /// What a guest has to know of the host with this number to move there.
+    ///
+    /// # Errors
+    /// Fails if there is none.
+    pub fn destination(&mut self, number: u8) -> Result<Destination> {
+        let certificates = self.certificates.clone();
+        let host = self.host(number)?;
+        let network = host.network().context("hosts of a cluster have networks")?;
+        Ok(Destination {
+            address: Member::Host(number).address(),
+            node: host.control().to_owned(),
+            network: network.path(),
+            certificates,
+        })
     }
 
     /// The directory.

@@ -1,9 +1,9 @@
 //! Everything by name.
 
 use anyhow::Result;
-use dvs_report::{DemoReport, Row};
+use dvs_report::{Figures, Row};
 
-use super::{bench, calls, demo, faults, hosts, lifecycle};
+use super::{bench, calls, demo, faults, hosts, lifecycle, migration};
 use crate::harness::Lab;
 
 /// A demonstration.
@@ -12,7 +12,7 @@ pub struct Demo {
     /// Its name.
     pub name: &'static str,
     /// Runs it.
-    pub run: fn(&Lab) -> Result<DemoReport>,
+    pub run: fn(&Lab) -> Result<Figures>,
 }
 
 /// A test on real guests.
@@ -39,15 +39,19 @@ pub fn demos() -> &'static [Demo] {
     &[
         Demo {
             name: "rpc-same-host",
-            run: demo::rpc_same_host,
+            run: |lab| demo::rpc_same_host(lab).map(Figures::Calls),
         },
         Demo {
             name: "rpc-same-vm",
-            run: demo::rpc_same_vm,
+            run: |lab| demo::rpc_same_vm(lab).map(Figures::Calls),
         },
         Demo {
             name: "rpc-two-hosts",
-            run: hosts::demo::rpc_two_hosts,
+            run: |lab| hosts::demo::rpc_two_hosts(lab).map(Figures::Calls),
+        },
+        Demo {
+            name: "migrate-under-load",
+            run: |lab| migration::demo::migrate_under_load(lab).map(Figures::Moves),
         },
     ]
 }

@@ -7,6 +7,7 @@ mod demo;
 mod faults;
 mod hosts;
 mod lifecycle;
+mod migration;
 mod ping;
 mod timeline;
 

@@ -113,6 +113,7 @@ impl Agent {
             line,
             said,
             output: Output::default(),
+            ended: None,
             name: command.to_owned(),
         };
         task.tell(&format!("r {id} {command}"))?;
@@ -146,6 +147,8 @@ pub struct Task {
     line: Line,
     said: Receiver<Said>,
     output: Output,
+    /// How it has ended, if that was heard and nobody waited for it.
+    ended: Option<i32>,
 }
 
 impl Task {
@@ -173,6 +176,24 @@ impl Task {
                 return Ok(found);
             }
         }
+    }
+
+    /// The lines that have come since somebody listened last, without waiting for any.
+    pub fn heard(&mut self) -> Vec<String> {
+        let mut heard = Vec::new();
+        while let Ok(said) = self.said.try_recv() {
+            let (text, lines) = match said {
+                Said::Out(text) => (text, &mut self.output.out),
+                Said::Err(text) => (text, &mut self.output.err),
+                Said::Exit(code) => {
+                    self.ended = Some(code);
+                    break;
+                }
+            };
+            heard.push(text.clone());
+            lines.push(text);
+        }
+        heard
     }
 
     /// Waits for the end of the command; gives all it said.
@@ -203,7 +224,10 @@ impl Task {
         self.tell(&format!("k {} {signal}", self.id))
     }
 
-    fn next(&self, end: Instant) -> Result<Said> {
+    fn next(&mut self, end: Instant) -> Result<Said> {
+        if let Some(code) = self.ended.take() {
+            return Ok(Said::Exit(code));
+        }
         match self
             .said
             .recv_timeout(end.saturating_duration_since(Instant::now()))
