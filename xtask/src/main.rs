@@ -12,9 +12,11 @@ mod machine;
 mod packages;
 mod programs;
 mod runner;
+mod scene;
 mod shell;
 mod simulate;
 mod stamp;
+mod summary;
 mod test;
 mod view;
 mod workspace;
@@ -46,7 +48,7 @@ enum Task {
     Image,
     /// Show the DVS at work between real guests
     Demo {
-        /// rpc-same-host, rpc-same-vm or rpc-two-hosts
+        /// migrate-under-load, rpc-same-host, rpc-same-vm or rpc-two-hosts
         #[arg(default_value = "rpc-same-host")]
         scenario: String,
         /// Print the figures as one line of JSON at the end
@@ -55,7 +57,7 @@ enum Task {
     },
     /// Measure the DVS beside what people use today
     Bench {
-        /// ipc or hosts
+        /// ipc, hosts or migration
         #[arg(default_value = "ipc")]
         group: String,
         /// Print the rows as one line of JSON at the end
