@@ -74,8 +74,10 @@ pub struct Destination {
     pub node: PathBuf,
     /// The host's network.
     pub network: PathBuf,
-    /// Certificates by which hosts know each other; none: they trust everybody.
+    /// Its certificates; none: it trusts everybody.
     pub certificates: Option<PathBuf>,
+    /// The most address space that a VMM there can have, in KiB; none: no limit.
+    pub address_space_kib: Option<u64>,
 }
 
 impl Cluster {
@@ -135,12 +137,18 @@ impl Cluster {
         self.hosts.iter().collect()
     }
 
+    /// Where its certificates are, if there are any.
+    #[must_use]
+    pub fn certificates(&self) -> Option<PathBuf> {
+        self.certificates.clone()
+    }
+
     /// What a guest has to know of the host with this number to move there.
     ///
     /// # Errors
     /// Fails if there is none.
     pub fn destination(&mut self, number: u8) -> Result<Destination> {
-        let certificates = self.certificates.clone();
+        let certificates = self.certificates();
         let host = self.host(number)?;
         let network = host.network().context("hosts of a cluster have networks")?;
         Ok(Destination {
@@ -148,7 +156,20 @@ impl Cluster {
             node: host.control().to_owned(),
             network: network.path(),
             certificates,
+            address_space_kib: None,
         })
+    }
+
+    /// Certificates like this cluster's, of an authority that it does not know.
+    ///
+    /// # Errors
+    /// Fails if they cannot be made.
+    pub fn strange_certificates(&self, lab: &Lab) -> Result<PathBuf> {
+        let strange = Authority::new(lab, "strange")?;
+        for number in (1..).take(self.hosts.len()) {
+            strange.certify(lab, number)?;
+        }
+        Ok(strange.directory)
     }
 
     /// The directory.

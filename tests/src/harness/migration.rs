@@ -1,7 +1,7 @@
 //! Moves of our guests between hosts of a cluster.
 
-use std::path::Path;
-use std::process::ExitStatus;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitStatus};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
@@ -45,6 +45,8 @@ pub struct Wishes {
     pub bandwidth_bytes_per_s: Option<u64>,
     /// "none", "lz4" or "zstd".
     pub compression: &'static str,
+    /// Certificates of the host that the guest leaves; none: it trusts everybody.
+    pub tls_dir: Option<PathBuf>,
 }
 
 impl Default for Wishes {
@@ -56,6 +58,7 @@ impl Default for Wishes {
             connections: 2,
             bandwidth_bytes_per_s: None,
             compression: "none",
+            tls_dir: None,
         }
     }
 }
@@ -136,7 +139,7 @@ impl Guest {
         let (there, url) = self.receiver(lab, to)?;
         let mut order = serde_json::to_value(wishes)?;
         order["destination_url"] = url;
-        private(&mut order, to);
+        order["plaintext"] = json!(wishes.tls_dir.is_none());
         let began = Instant::now();
         self.agent.announce_move();
         if let Err(error) = self.api().put("vm.send-migration", Some(&order)) {
@@ -172,17 +175,17 @@ impl Guest {
     fn receiver(&mut self, lab: &Lab, to: &Destination) -> Result<(Vmm, Value)> {
         let name = self.next_name();
         let files = Files::fresh(lab, &name)?;
-        let mut vmm = within(&to.network, &lab.settings().program("dvs-vmm"));
-        vmm.arg("--api-socket").arg(&files.api);
+        let vmm = receiving(lab, to, &files.api);
         let process = Process::start(&self.name, vmm, &lab.log(&format!("{name}-vmm")))?;
         connect(&files.api, COMMAND_LIMIT)?;
-        let mut order = json!({
+        let order = json!({
             "receiver_url": format!("tcp:{}:0", to.address),
             "node": to.node,
             "serial": serial(&files.serial_log),
             "console": console(&files.agent),
+            "tls_dir": to.certificates,
+            "plaintext": to.certificates.is_none(),
         });
-        private(&mut order, to);
         let answer = Client::new(&files.api).put("vm.receive-migration", Some(&order))?;
         let url = answer.context("the receiver does not say where it waits")?["url"].clone();
         let vmm = Vmm {
@@ -194,12 +197,20 @@ impl Guest {
     }
 }
 
-/// Adds how the two sides know each other.
-fn private(order: &mut Value, to: &Destination) {
-    match &to.certificates {
-        Some(certificates) => order["tls_dir"] = json!(certificates),
-        None => order["plaintext"] = json!(true),
-    }
+/// The command of a VMM that waits for orders.
+fn receiving(lab: &Lab, to: &Destination, api: &Path) -> Command {
+    let program = lab.settings().program("dvs-vmm");
+    let mut vmm = match to.address_space_kib {
+        None => within(&to.network, &program),
+        Some(kib) => {
+            let mut shell = within(&to.network, Path::new("sh"));
+            shell.args(["-c", &format!("ulimit -v {kib}; exec \"$0\" \"$@\"")]);
+            shell.arg(program);
+            shell
+        }
+    };
+    vmm.arg("--api-socket").arg(api);
+    vmm
 }
 
 fn progress(api: &Path) -> Result<Progress> {
@@ -235,12 +246,21 @@ impl Moving<'_> {
         &mut self.there.process
     }
 
-    /// Has the move given up.
+    /// Has the source give the move up.
     ///
     /// # Errors
-    /// Fails if the source refuses.
+    /// Fails if it refuses.
     pub fn cancel(&self) -> Result<()> {
         self.guest.api().put("vm.migration-cancel", None)?;
+        Ok(())
+    }
+
+    /// Has the destination give it up.
+    ///
+    /// # Errors
+    /// Fails if it refuses.
+    pub fn cancel_there(&self) -> Result<()> {
+        Client::new(&self.there.api).put("vm.migration-cancel", None)?;
         Ok(())
     }
 

@@ -53,6 +53,10 @@ pub fn demos() -> &'static [Demo] {
             name: "migrate-under-load",
             run: |lab| migration::demo::migrate_under_load(lab).map(Figures::Moves),
         },
+        Demo {
+            name: "migration-soak",
+            run: |lab| migration::soak::soak(lab).map(Figures::Moves),
+        },
     ]
 }
 
@@ -187,6 +191,26 @@ pub fn tests() -> &'static [Test] {
         Test {
             name: "host-cut-off-from-etcd",
             run: hosts::faults::cut_off_from_directory,
+        },
+        Test {
+            name: "migrate-under-load",
+            run: |lab| migration::check(&migration::demo::migrate_under_load(lab)?),
+        },
+        Test {
+            name: "migration-faults-before-hand-over",
+            run: migration::faults::before_the_hand_over,
+        },
+        Test {
+            name: "migration-faults-at-commit",
+            run: migration::faults::at_the_commit,
+        },
+        Test {
+            name: "migration-refused",
+            run: migration::refusals::refused,
+        },
+        Test {
+            name: "migration-of-fast-writer",
+            run: migration::fast_writer::cancelled_and_forced,
         },
     ]
 }

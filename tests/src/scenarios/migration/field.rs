@@ -1,21 +1,22 @@
 //! Hosts, a guest that moves between them, and guests that call it.
 
-use std::time::Instant;
+use std::time::Duration;
 
 use anyhow::Result;
 use dvs_migration::progress::Progress;
 
 use super::load::{Amount, Load};
 use crate::harness::{
-    Attachment, Cluster, Guest, GuestSpec, Lab, Migrated, Moving, Outcome, Privacy, Wishes,
+    Attachment, Cluster, Guest, GuestSpec, Lab, Migrated, Moving, Privacy, Wishes,
 };
 use crate::scenarios::{DCID, lifecycle};
 
 /// The VM that moves; those that call have the numbers that follow.
 const MOVING: u32 = 1;
-/// Its processors, and its memory in MiB.
-const CPUS: u8 = 2;
-const MEMORY_MIB: u64 = 512;
+/// Its processors.
+pub const CPUS: u8 = 2;
+/// Its memory.
+pub const MEMORY_MIB: u64 = 512;
 
 /// The hosts and their guests.
 #[derive(Debug)]
@@ -65,7 +66,11 @@ impl Field {
     /// Has the server's move to another host begin.
     pub fn start_move(&mut self, lab: &Lab, to: u8, wishes: &Wishes) -> Result<Moving<'_>> {
         let destination = self.cluster.destination(to)?;
-        self.server.start_move(lab, &destination, wishes)
+        let wishes = Wishes {
+            tls_dir: self.cluster.certificates(),
+            ..wishes.clone()
+        };
+        self.server.start_move(lab, &destination, &wishes)
     }
 
     /// Moves the server.
@@ -82,23 +87,11 @@ impl Field {
         Ok(migrated)
     }
 
-    /// Takes note of where the server is after a move that may have failed.
-    pub fn settle(&mut self, lab: &Lab, to: u8, outcome: &Outcome) {
-        match outcome {
-            Outcome::Moved(migrated) => self.arrived(lab, to, migrated),
-            Outcome::Stayed(seen) => lab.say(format!(
-                "the server stays on host {}: {}",
-                self.at,
-                seen.error.as_ref().map_or("", |error| error.as_str())
-            )),
-            Outcome::Lost => lab.say("the server runs nowhere"),
-        }
-    }
-
-    fn arrived(&mut self, lab: &Lab, to: u8, migrated: &Migrated) {
+    /// Takes note of where the server is now.
+    pub fn arrived(&mut self, lab: &Lab, to: u8, migrated: &Migrated) {
         let progress = &migrated.destination;
         lab.say(format!(
-            "the server has moved from host {} to {to}: {:.0} ms, stood still for {:.1} ms, {} pages in {} rounds",
+            "the server has moved from host {} to {to} in {:.0} ms, stood still for {:.1} ms; {} pages in {} rounds",
             self.at,
             milliseconds(progress.total),
             milliseconds(progress.downtime),
@@ -132,11 +125,6 @@ pub fn spec(cluster: &mut Cluster, host: u8, vm: u32, name: &str) -> Result<Gues
 }
 
 /// In milliseconds; what is not known is nothing.
-pub fn milliseconds(time: Option<std::time::Duration>) -> f64 {
+pub fn milliseconds(time: Option<Duration>) -> f64 {
     time.unwrap_or_default().as_secs_f64() * 1000.0
-}
-
-/// From the beginning of a move to its end.
-pub fn times(migrated: &Migrated) -> (Instant, Instant) {
-    (migrated.began, migrated.ended)
 }

@@ -8,17 +8,13 @@ use serde::Deserialize;
 
 use super::super::{end, listen};
 use crate::harness::{COMMAND_LIMIT, Guest, Task};
+use crate::scenarios::migration::load::{TERMINATE, USUAL, Writer};
 use crate::scenarios::timeline::{Timeline, Told};
 
-/// MiB that are written, and pages a second.
-const WRITTEN: (u32, u32) = (64, 2000);
 /// How long clients are watched before anything moves.
 const CALM: Duration = Duration::from_secs(4);
 /// After the move calls that were delayed end; they belong to it.
 const AFTERMATH: Duration = Duration::from_secs(1);
-/// SIGTERM.
-const TERMINATE: i32 = 15;
-
 /// What a move took, in milliseconds.
 #[derive(Debug, Clone, Copy)]
 pub struct Moved {
@@ -77,42 +73,13 @@ impl Watch {
     }
 }
 
-/// Writes to the guest's memory.
-struct Writer(Task);
-
-impl Writer {
-    fn start(guest: &mut Guest) -> Result<Self> {
-        let (mib, rate) = WRITTEN;
-        let mut task = guest.spawn(&format!("dvs-load write --mib {mib} --rate {rate}"))?;
-        task.wait_line(COMMAND_LIMIT, |line| line.contains("writes").then_some(()))?;
-        Ok(Self(task))
-    }
-
-    fn end(mut self) -> Result<()> {
-        #[derive(Deserialize)]
-        struct Line {
-            wrong: u64,
-        }
-        self.0.signal(TERMINATE)?;
-        let said = self.0.finish(COMMAND_LIMIT)?;
-        let last = said.out.last().context("the writer told nothing")?;
-        let line: Line = serde_json::from_str(last).with_context(|| said.tail())?;
-        ensure!(
-            line.wrong == 0,
-            "{} pages of the guest hold something else than was written",
-            line.wrong
-        );
-        Ok(())
-    }
-}
-
 /// Has a guest moved while it serves and writes, and `calling` calls it at `address`.
 pub fn under_load(
     (serving, calling): (&mut Guest, &mut Guest),
     address: &str,
     moves: impl FnOnce(&mut Guest) -> Result<Moved>,
 ) -> Result<Seen> {
-    let writer = Writer::start(serving)?;
+    let writer = Writer::start(serving, USUAL.mib, USUAL.pages_per_second)?;
     let server = listen(serving, &format!("server {address}"))?;
     let watch = Watch::start(calling, address)?;
     let started = Instant::now();
@@ -123,7 +90,11 @@ pub fn under_load(
     thread::sleep(AFTERMATH);
     let client = watch.end()?;
     end(server)?;
-    writer.end()?;
+    let written = writer.end()?;
+    ensure!(
+        written.wrong == 0,
+        "pages of the guest are wrong: {written:?}"
+    );
     Ok(Seen {
         moved,
         client,

@@ -3,10 +3,11 @@
 use anyhow::Result;
 
 use super::load::{Moved, Seen, under_load};
-use super::{CPUS, DOWNTIME_MS, LIMIT, MEMORY_MIB};
+use super::{DOWNTIME_MS, LIMIT};
 use crate::harness::{Attachment, Guest, GuestSpec, Lab, Namespace, Wire};
 use crate::scenarios::bench::two_vms::boot_peers;
 use crate::scenarios::lifecycle::pair;
+use crate::scenarios::migration::field::{CPUS, MEMORY_MIB};
 
 /// The server in the guest that moves.
 const SERVER: &str = "tcp:10.77.0.1:7000";

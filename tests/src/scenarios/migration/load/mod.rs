@@ -13,7 +13,7 @@ use crate::harness::{Guest, Lab, Task};
 use crate::scenarios::ping;
 
 /// SIGTERM.
-const TERMINATE: i32 = 15;
+pub const TERMINATE: i32 = 15;
 
 /// How much of it.
 #[derive(Debug, Clone, Copy)]

@@ -17,8 +17,6 @@ pub struct Written {
     pub writes: u64,
     /// Pages that were not as it had left them.
     pub wrong: u64,
-    /// The longest time that it could not write.
-    pub longest_stall_ms: u64,
 }
 
 impl Writer {
