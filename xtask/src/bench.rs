@@ -7,7 +7,7 @@ use anyhow::{Result, bail};
 use dvs_report::{BenchReport, Event, Row};
 
 use crate::child::Interrupt;
-use crate::runner::{Runner, Work};
+use crate::runner::{Runner, SILENCE, Work};
 use crate::view::View;
 use crate::workspace::Workspace;
 
@@ -26,6 +26,7 @@ pub fn run(
         arguments: vec!["bench".into(), group.into()],
         peers: true,
         limit: LIMIT,
+        silence: SILENCE,
     };
     let mut view = View::new();
     let mut rows = Vec::new();

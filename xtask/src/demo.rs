@@ -7,13 +7,13 @@ use anyhow::{Context, Result, bail};
 use dvs_report::{Event, Figures};
 
 use crate::child::Interrupt;
-use crate::runner::{Runner, Work};
+use crate::runner::{Runner, SILENCE, Work};
 use crate::summary;
 use crate::view::View;
 use crate::workspace::Workspace;
 
-/// A demonstration may take this long.
-const LIMIT: Duration = Duration::from_secs(900);
+/// A demonstration may take this long; one of a hundred moves is the longest.
+const LIMIT: Duration = Duration::from_secs(3600);
 
 /// Runs the scenario, shows it, and prints its figures.
 pub fn run(
@@ -28,6 +28,7 @@ pub fn run(
         arguments: vec!["demo".into(), scenario.into()],
         peers: false,
         limit: LIMIT,
+        silence: SILENCE,
     };
     let mut view = View::new();
     let mut report = None;

@@ -69,6 +69,9 @@ enum Task {
         /// Only this tier; may be given several times
         #[arg(long = "tier", value_name = "TIER", value_parser = clap::value_parser!(u8).range(0..=2))]
         tiers: Vec<u8>,
+        /// The tests of tier 2 that take long too
+        #[arg(long)]
+        long: bool,
         /// Only these tests of tier 2
         names: Vec<String>,
     },
@@ -130,8 +133,9 @@ fn perform(arguments: Arguments) -> Result<ExitCode> {
         }
         Task::Demo { scenario, json } => demo::run(&workspace, &interrupt, &scenario, json),
         Task::Bench { group, json } => bench::run(&workspace, &interrupt, &group, json),
-        Task::Test { tiers, names } => {
-            test::run(&workspace, &interrupt, &test::Request { tiers, names })
+        Task::Test { tiers, long, names } => {
+            let request = test::Request { tiers, long, names };
+            test::run(&workspace, &interrupt, &request)
         }
         Task::Simulate {
             seeds,

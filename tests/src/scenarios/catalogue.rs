@@ -77,24 +77,16 @@ pub fn tests() -> &'static [Test] {
             run: lifecycle::node_in_the_vmm,
         },
         Test {
-            name: "selftest",
-            run: lifecycle::selftest,
+            name: "in-one-vm",
+            run: lifecycle::in_one_vm,
         },
         Test {
             name: "compatible-calls",
             run: lifecycle::compatible_calls,
         },
         Test {
-            name: "calls-in-one-vm",
-            run: calls::calls_in_one_vm,
-        },
-        Test {
             name: "calls-between-vms",
             run: calls::calls_between_vms,
-        },
-        Test {
-            name: "examples",
-            run: calls::examples,
         },
         Test {
             name: "storm",
@@ -103,10 +95,6 @@ pub fn tests() -> &'static [Test] {
         Test {
             name: "many-processes-on-two-vcpus",
             run: lifecycle::many_processes,
-        },
-        Test {
-            name: "module-reload",
-            run: lifecycle::module_reload,
         },
         Test {
             name: "unplug",
@@ -121,20 +109,8 @@ pub fn tests() -> &'static [Test] {
             run: lifecycle::reboot,
         },
         Test {
-            name: "server-killed",
-            run: faults::server_killed,
-        },
-        Test {
-            name: "client-killed",
-            run: faults::client_killed,
-        },
-        Test {
-            name: "guest-killed",
-            run: faults::guest_killed,
-        },
-        Test {
-            name: "node-restarted-under-load",
-            run: faults::node_restarted,
+            name: "faults-on-one-host",
+            run: faults::on_one_host,
         },
         Test {
             name: "endpoint-of-another-vm",
@@ -161,32 +137,12 @@ pub fn tests() -> &'static [Test] {
             run: hosts::calls::copies_between_hosts,
         },
         Test {
-            name: "server-killed-two-hosts",
-            run: hosts::faults::server_killed,
-        },
-        Test {
-            name: "client-killed-two-hosts",
-            run: hosts::faults::client_killed,
-        },
-        Test {
-            name: "guest-killed-two-hosts",
-            run: hosts::faults::guest_killed,
-        },
-        Test {
-            name: "node-killed-under-load-two-hosts",
-            run: hosts::faults::nodes_restarted,
-        },
-        Test {
-            name: "link-cut-and-healed",
-            run: hosts::faults::link_cut,
+            name: "faults-between-hosts",
+            run: hosts::faults::between_hosts,
         },
         Test {
             name: "host-lost",
             run: hosts::faults::host_lost,
-        },
-        Test {
-            name: "etcd-restarted-under-load",
-            run: hosts::faults::directory_restarted,
         },
         Test {
             name: "host-cut-off-from-etcd",
@@ -211,6 +167,21 @@ pub fn tests() -> &'static [Test] {
         Test {
             name: "migration-of-fast-writer",
             run: migration::fast_writer::cancelled_and_forced,
+        },
+    ]
+}
+
+/// Tests that take long: only those who ask for them get them.
+#[must_use]
+pub fn long_tests() -> &'static [Test] {
+    &[
+        Test {
+            name: "long-storm",
+            run: calls::long_storm,
+        },
+        Test {
+            name: "migration-soak",
+            run: |lab| migration::check(&migration::soak::soak(lab)?),
         },
     ]
 }

@@ -11,7 +11,7 @@ mod migration;
 mod ping;
 mod timeline;
 
-pub use catalogue::{Demo, Group, Test, demos, groups, tests};
+pub use catalogue::{Demo, Group, Test, demos, groups, long_tests, tests};
 
 /// Number of the server's endpoint.
 const SERVER: i32 = 10;
