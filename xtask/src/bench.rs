@@ -59,15 +59,20 @@ pub fn run(
 
 fn table(rows: &[Row]) -> String {
     let mut text = format!(
-        "{:18} {:>24} {:>24} {:>6} {:>5}  peer\n",
+        "{:24} {:>24} {:>24} {:>6} {:>5}  peer\n",
         "row", "ours (spread)", "peer (spread)", "ratio", "runs"
     );
     for row in rows {
         let side = |median: f64, [low, high]: [f64; 2]| {
-            format!("{median:.0} {} ({low:.0}–{high:.0})", row.unit)
+            // Small figures need the digit after the point.
+            let digits = usize::from(median.abs() < 100.0);
+            format!(
+                "{median:.digits$} {} ({low:.digits$}–{high:.digits$})",
+                row.unit
+            )
         };
         text.push_str(&format!(
-            "{:18} {:>24} {:>24} {:>6.2} {:>5}  {}\n",
+            "{:24} {:>24} {:>24} {:>6.2} {:>5}  {}\n",
             row.name,
             side(row.ours, row.ours_spread),
             side(row.peer, row.peer_spread),

@@ -193,6 +193,15 @@ impl Cluster {
         self.wire(one, other)?.heal()
     }
 
+    /// Mends all wires.
+    ///
+    /// # Errors
+    /// Fails if one of them cannot be mended.
+    pub fn heal_all(&self) -> Result<()> {
+        let wires = self.wires.iter().map(|(_, wire)| wire);
+        wires.filter(|wire| wire.is_cut()).try_for_each(Wire::heal)
+    }
+
     fn wire(&self, one: Member, other: Member) -> Result<&Wire> {
         let between =
             |(ends, _): &&([Member; 2], Wire)| ends.contains(&one) && ends.contains(&other);

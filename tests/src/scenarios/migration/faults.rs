@@ -4,167 +4,161 @@
 use std::thread;
 use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use dvs_migration::progress::{Progress, State};
 
 use super::field::Field;
 use super::load::{Load, USUAL};
-use crate::harness::{Lab, Member, Moving, Outcome, Privacy, Wishes};
+use crate::harness::{Cluster, Lab, Member, Moving, Outcome, Privacy, Wishes};
 
 /// So little a second that there is time for faults while memory is copied.
 const SLOW: u64 = 12 << 20;
 /// How long a transaction is held up: longer than a request waits before it is repeated, and
 /// shorter than leases last.
 const HELD_UP: Duration = Duration::from_secs(2);
-/// A time for a move that is too short.
-const TOO_SHORT_S: u64 = 4;
-
-/// Where guests run after a fault.
+/// Where the guest may run after a fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Place {
     Source,
     Destination,
-    /// Either is right.
-    Any,
+    /// One of them, whichever is first.
+    Either,
 }
 
-/// Something that happens during a move, in the words of the table in docs/migration.md.
+/// When it happens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum When {
+    /// Memory is being copied, slowly.
+    Precopy,
+    /// The state was handed over, and the destination does not reach the directory for a while.
+    Commit,
+}
+
+/// The parts of a move that faults can happen to.
+struct Scene<'s, 'm> {
+    lab: &'s Lab,
+    moving: &'s mut Moving<'m>,
+    cluster: &'s mut Cluster,
+    from: u8,
+    to: u8,
+}
+
+impl Scene<'_, '_> {
+    fn cut_between_hosts(&mut self) -> Result<()> {
+        let ends = [self.from, self.to].map(Member::Host);
+        self.cluster.cut(ends[0], ends[1])
+    }
+
+    fn restart_node(&mut self, host: u8) -> Result<()> {
+        self.cluster.host(host)?.crash_and_restart(self.lab)
+    }
+}
+
+/// Something that happens during a move.
 struct Fault {
+    /// In the words of the table in docs/migration.md.
     name: &'static str,
+    when: When,
     place: Place,
-    wishes: fn() -> Wishes,
-    /// What happens; the move is between the hosts with these numbers.
-    happens: fn(&Lab, &mut Field, (u8, u8), &Wishes) -> Result<Outcome>,
+    happens: fn(&mut Scene<'_, '_>) -> Result<()>,
 }
 
-fn slow() -> Wishes {
-    Wishes {
-        bandwidth_bytes_per_s: Some(SLOW),
-        ..Wishes::default()
-    }
-}
+const BEFORE_THE_HAND_OVER: &[Fault] = &[
+    Fault {
+        name: "2 pre-copy: cancelled at the source",
+        when: When::Precopy,
+        place: Place::Source,
+        happens: |scene| scene.moving.cancel(),
+    },
+    Fault {
+        name: "2 pre-copy: cancelled at the destination",
+        when: When::Precopy,
+        place: Place::Source,
+        happens: |scene| scene.moving.cancel_there(),
+    },
+    Fault {
+        name: "2 pre-copy: destination's VMM killed",
+        when: When::Precopy,
+        place: Place::Source,
+        happens: |scene| {
+            scene.moving.there().kill();
+            Ok(())
+        },
+    },
+    Fault {
+        name: "2 pre-copy: source's node restarted",
+        when: When::Precopy,
+        place: Place::Source,
+        happens: |scene| scene.restart_node(scene.from),
+    },
+    Fault {
+        name: "2 pre-copy: destination's node restarted",
+        when: When::Precopy,
+        place: Place::Source,
+        happens: |scene| scene.restart_node(scene.to),
+    },
+    Fault {
+        name: "2 pre-copy: connection lost",
+        when: When::Precopy,
+        place: Place::Source,
+        happens: |scene| scene.cut_between_hosts(),
+    },
+];
 
-fn slow_and_short() -> Wishes {
-    Wishes {
-        timeout_s: TOO_SHORT_S,
-        ..slow()
-    }
-}
+const AT_THE_COMMIT: &[Fault] = &[
+    Fault {
+        name: "5 commit asked for: destination's transaction delayed",
+        when: When::Commit,
+        place: Place::Either,
+        happens: |_| Ok(()),
+    },
+    Fault {
+        name: "5 commit asked for: cancelled at the source",
+        when: When::Commit,
+        place: Place::Either,
+        happens: |scene| scene.moving.cancel(),
+    },
+    Fault {
+        name: "5 commit asked for: destination's VMM killed",
+        when: When::Commit,
+        place: Place::Source,
+        happens: |scene| {
+            scene.moving.there().kill();
+            Ok(())
+        },
+    },
+    Fault {
+        name: "5 commit asked for: connection lost",
+        when: When::Commit,
+        place: Place::Either,
+        happens: |scene| scene.cut_between_hosts(),
+    },
+    Fault {
+        name: "5 commit asked for: source's node restarted",
+        when: When::Commit,
+        place: Place::Either,
+        happens: |scene| scene.restart_node(scene.from),
+    },
+    Fault {
+        name: "5 commit asked for: source's VMM killed",
+        when: When::Commit,
+        place: Place::Destination,
+        happens: |scene| {
+            scene.moving.here().kill();
+            Ok(())
+        },
+    },
+];
 
 /// Whatever goes wrong while memory is copied: the guest stays, and its clients see nothing.
 pub fn before_the_hand_over(lab: &Lab) -> Result<()> {
-    play(
-        lab,
-        "before",
-        &[
-            Fault {
-                name: "2 pre-copy: cancelled at the source",
-                place: Place::Source,
-                wishes: slow,
-                happens: |lab, field, hosts, wishes| {
-                    in_precopy(lab, field, hosts, wishes, |moving| moving.cancel())
-                },
-            },
-            Fault {
-                name: "2 pre-copy: cancelled at the destination",
-                place: Place::Source,
-                wishes: slow,
-                happens: |lab, field, hosts, wishes| {
-                    in_precopy(lab, field, hosts, wishes, |moving| moving.cancel_there())
-                },
-            },
-            Fault {
-                name: "2 pre-copy: destination's VMM killed",
-                place: Place::Source,
-                wishes: slow,
-                happens: |lab, field, hosts, wishes| {
-                    in_precopy(lab, field, hosts, wishes, |moving| {
-                        moving.there().kill();
-                        Ok(())
-                    })
-                },
-            },
-            Fault {
-                name: "2 pre-copy: time runs out at the source",
-                place: Place::Source,
-                wishes: slow_and_short,
-                happens: |lab, field, hosts, wishes| {
-                    in_precopy(lab, field, hosts, wishes, |_| Ok(()))
-                },
-            },
-            Fault {
-                name: "2 pre-copy: source's node restarted",
-                place: Place::Source,
-                wishes: slow,
-                happens: |lab, field, hosts, wishes| {
-                    node_restarted(lab, field, hosts, wishes, hosts.0)
-                },
-            },
-            Fault {
-                name: "2 pre-copy: destination's node restarted",
-                place: Place::Any,
-                wishes: slow,
-                happens: |lab, field, hosts, wishes| {
-                    node_restarted(lab, field, hosts, wishes, hosts.1)
-                },
-            },
-            Fault {
-                name: "2 pre-copy: connection lost",
-                place: Place::Source,
-                wishes: slow,
-                happens: connection_lost,
-            },
-        ],
-    )
+    play(lab, "before", BEFORE_THE_HAND_OVER)
 }
 
 /// Whatever goes wrong while the directory is asked: the guest runs in one place, and its clients
 /// see no more than that it takes a while.
 pub fn at_the_commit(lab: &Lab) -> Result<()> {
-    play(
-        lab,
-        "commit",
-        &[
-            Fault {
-                name: "5 commit asked for: destination's transaction delayed",
-                place: Place::Any,
-                wishes: slow,
-                happens: |lab, field, hosts, wishes| {
-                    in_commit(lab, field, hosts, wishes, |_, _| Ok(()))
-                },
-            },
-            Fault {
-                name: "5 commit asked for: destination's VMM killed",
-                place: Place::Source,
-                wishes: slow,
-                happens: |lab, field, hosts, wishes| {
-                    in_commit(lab, field, hosts, wishes, |moving, _| {
-                        moving.there().kill();
-                        Ok(())
-                    })
-                },
-            },
-            Fault {
-                name: "5 commit asked for: cancelled at the source",
-                place: Place::Any,
-                wishes: slow,
-                happens: |lab, field, hosts, wishes| {
-                    in_commit(lab, field, hosts, wishes, |moving, _| moving.cancel())
-                },
-            },
-            Fault {
-                name: "5 commit asked for: source's VMM killed",
-                place: Place::Destination,
-                wishes: slow,
-                happens: |lab, field, hosts, wishes| {
-                    in_commit(lab, field, hosts, wishes, |moving, _| {
-                        moving.here().kill();
-                        Ok(())
-                    })
-                },
-            },
-        ],
-    )
+    play(lab, "commit", AT_THE_COMMIT)
 }
 
 /// One fault after the other, on the same guests under the same load.
@@ -172,7 +166,8 @@ fn play(lab: &Lab, name: &str, faults: &[Fault]) -> Result<()> {
     let mut field = Field::start(lab, name, 3, Privacy::Plain)?;
     let mut load = field.load(lab, USUAL)?;
     for fault in faults {
-        one(lab, &mut field, &mut load, fault).with_context(|| fault.name)?;
+        lab.say(fault.name);
+        one(lab, &mut field, &mut load, fault).context(fault.name)?;
     }
     load.end()?.expect_clean()?;
     field.no_complaints()
@@ -180,9 +175,7 @@ fn play(lab: &Lab, name: &str, faults: &[Fault]) -> Result<()> {
 
 fn one(lab: &Lab, field: &mut Field, load: &mut Load, fault: &Fault) -> Result<()> {
     let to = field.at % 3 + 1;
-    lab.say(fault.name);
-    let outcome = (fault.happens)(lab, field, (field.at, to), &(fault.wishes)())?;
-    match outcome {
+    match disturbed_move(lab, field, to, fault)? {
         Outcome::Moved(migrated) => {
             ensure!(fault.place != Place::Source, "it has moved: {migrated:?}");
             field.arrived(lab, to, &migrated);
@@ -192,9 +185,41 @@ fn one(lab: &Lab, field: &mut Field, load: &mut Load, fault: &Fault) -> Result<(
             let why = seen.error.as_ref().map_or("", |error| error.as_str());
             lab.say(format!("the server stays on host {}: {why}", field.at));
         }
-        Outcome::Lost => anyhow::bail!("the server runs nowhere"),
+        Outcome::Lost => bail!("the server runs nowhere"),
     }
     load.wait_calls()
+}
+
+/// A move in which the fault happens.
+fn disturbed_move(lab: &Lab, field: &mut Field, to: u8, fault: &Fault) -> Result<Outcome> {
+    let from = field.at;
+    let Field {
+        cluster, server, ..
+    } = field;
+    let wishes = Wishes {
+        bandwidth_bytes_per_s: (fault.when == When::Precopy).then_some(SLOW),
+        ..Wishes::default()
+    };
+    let mut moving = server.start_move(lab, &cluster.destination(to)?, &wishes)?;
+    moving.until(copies)?;
+    if fault.when == When::Commit {
+        cluster.cut(Member::Host(to), Member::Directory)?;
+        moving.until(commits)?;
+    }
+    (fault.happens)(&mut Scene {
+        lab,
+        moving: &mut moving,
+        cluster,
+        from,
+        to,
+    })?;
+    if fault.when == When::Commit {
+        thread::sleep(HELD_UP);
+        cluster.heal(Member::Host(to), Member::Directory)?;
+    }
+    let outcome = moving.finish(&mut |_| {});
+    cluster.heal_all()?;
+    outcome
 }
 
 /// Memory is being copied.
@@ -205,81 +230,4 @@ fn copies(progress: &Progress) -> bool {
 /// The state was handed over.
 fn commits(progress: &Progress) -> bool {
     progress.state == State::Commit
-}
-
-fn in_precopy(
-    lab: &Lab,
-    field: &mut Field,
-    (_, to): (u8, u8),
-    wishes: &Wishes,
-    happens: impl FnOnce(&mut Moving<'_>) -> Result<()>,
-) -> Result<Outcome> {
-    let mut moving = field.start_move(lab, to, wishes)?;
-    moving.until(copies)?;
-    happens(&mut moving)?;
-    moving.finish(&mut |_| {})
-}
-
-fn node_restarted(
-    lab: &Lab,
-    field: &mut Field,
-    (_, to): (u8, u8),
-    wishes: &Wishes,
-    host: u8,
-) -> Result<Outcome> {
-    let Field {
-        cluster, server, ..
-    } = field;
-    let destination = cluster.destination(to)?;
-    let mut moving = server.start_move(lab, &destination, wishes)?;
-    moving.until(copies)?;
-    cluster.host(host)?.crash_and_restart(lab)?;
-    moving.finish(&mut |_| {})
-}
-
-fn connection_lost(
-    lab: &Lab,
-    field: &mut Field,
-    (from, to): (u8, u8),
-    wishes: &Wishes,
-) -> Result<Outcome> {
-    let Field {
-        cluster, server, ..
-    } = field;
-    let destination = cluster.destination(to)?;
-    let mut moving = server.start_move(lab, &destination, wishes)?;
-    moving.until(copies)?;
-    let (one, other) = (Member::Host(from), Member::Host(to));
-    cluster.cut(one, other)?;
-    let outcome = moving.finish(&mut |_| {});
-    cluster.heal(one, other)?;
-    outcome
-}
-
-/// The destination's transaction does not get through; what happens meanwhile; then it does.
-fn in_commit(
-    lab: &Lab,
-    field: &mut Field,
-    (_, to): (u8, u8),
-    wishes: &Wishes,
-    happens: impl FnOnce(&mut Moving<'_>, &Lab) -> Result<()>,
-) -> Result<Outcome> {
-    let Field {
-        cluster, server, ..
-    } = field;
-    let destination = cluster.destination(to)?;
-    let mut moving = server.start_move(lab, &destination, wishes)?;
-    // Late: the cut must not last longer than a lease.
-    moving.until(|progress| copies(progress) && progress.round > 1)?;
-    let (one, other) = (Member::Host(to), Member::Directory);
-    cluster.cut(one, other)?;
-    let committing = moving.until(commits);
-    let happened = committing.and_then(|()| {
-        happens(&mut moving, lab)?;
-        thread::sleep(HELD_UP);
-        Ok(())
-    });
-    cluster.heal(one, other)?;
-    happened?;
-    moving.finish(&mut |_| {})
 }
