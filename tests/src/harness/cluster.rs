@@ -68,6 +68,8 @@ pub struct Cluster {
 /// Where a guest can move to.
 #[derive(Debug, Clone)]
 pub struct Destination {
+    /// Number of its node.
+    pub number: u8,
     /// The host's address.
     pub address: Ipv4Addr,
     /// The control socket of its node.
@@ -76,8 +78,8 @@ pub struct Destination {
     pub network: PathBuf,
     /// Its certificates; none: it trusts everybody.
     pub certificates: Option<PathBuf>,
-    /// The most address space that a VMM there can have, in KiB; none: no limit.
-    pub address_space_kib: Option<u64>,
+    /// The most bytes of guest memory that it takes; none: what it has.
+    pub memory_max: Option<u64>,
 }
 
 impl Cluster {
@@ -152,11 +154,12 @@ impl Cluster {
         let host = self.host(number)?;
         let network = host.network().context("hosts of a cluster have networks")?;
         Ok(Destination {
+            number,
             address: Member::Host(number).address(),
             node: host.control().to_owned(),
             network: network.path(),
             certificates,
-            address_space_kib: None,
+            memory_max: None,
         })
     }
 

@@ -1,7 +1,7 @@
 //! Moves of our guests between hosts of a cluster.
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitStatus};
+use std::process::ExitStatus;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
@@ -139,6 +139,7 @@ impl Guest {
         let (there, url) = self.receiver(lab, to)?;
         let mut order = serde_json::to_value(wishes)?;
         order["destination_url"] = url;
+        order["destination_node"] = json!(to.number);
         order["plaintext"] = json!(wishes.tls_dir.is_none());
         let began = Instant::now();
         self.agent.announce_move();
@@ -175,7 +176,8 @@ impl Guest {
     fn receiver(&mut self, lab: &Lab, to: &Destination) -> Result<(Vmm, Value)> {
         let name = self.next_name();
         let files = Files::fresh(lab, &name)?;
-        let vmm = receiving(lab, to, &files.api);
+        let mut vmm = within(&to.network, &lab.settings().program("dvs-vmm"));
+        vmm.arg("--api-socket").arg(&files.api);
         let process = Process::start(&self.name, vmm, &lab.log(&format!("{name}-vmm")))?;
         connect(&files.api, COMMAND_LIMIT)?;
         let order = json!({
@@ -183,6 +185,7 @@ impl Guest {
             "node": to.node,
             "serial": serial(&files.serial_log),
             "console": console(&files.agent),
+            "memory_max": to.memory_max,
             "tls_dir": to.certificates,
             "plaintext": to.certificates.is_none(),
         });
@@ -195,22 +198,6 @@ impl Guest {
         };
         Ok((vmm, url))
     }
-}
-
-/// The command of a VMM that waits for orders.
-fn receiving(lab: &Lab, to: &Destination, api: &Path) -> Command {
-    let program = lab.settings().program("dvs-vmm");
-    let mut vmm = match to.address_space_kib {
-        None => within(&to.network, &program),
-        Some(kib) => {
-            let mut shell = within(&to.network, Path::new("sh"));
-            shell.args(["-c", &format!("ulimit -v {kib}; exec \"$0\" \"$@\"")]);
-            shell.arg(program);
-            shell
-        }
-    };
-    vmm.arg("--api-socket").arg(api);
-    vmm
 }
 
 fn progress(api: &Path) -> Result<Progress> {

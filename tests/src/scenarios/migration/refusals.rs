@@ -6,8 +6,8 @@ use super::field::Field;
 use super::load::USUAL;
 use crate::harness::{Destination, Lab, Privacy, Wishes};
 
-/// Room for a VMM, but not for the guest's memory beside it.
-const SMALL_KIB: u64 = 400 << 10;
+/// Less than the guest has.
+const SMALL: u64 = 256 << 20;
 
 /// A host whose certificate is another authority's, one that encrypts nothing, one without room.
 pub fn refused(lab: &Lab) -> Result<()> {
@@ -25,7 +25,7 @@ pub fn refused(lab: &Lab) -> Result<()> {
     };
     refuse(lab, &mut field, "no certificate", &plain)?;
     let small = Destination {
-        address_space_kib: Some(SMALL_KIB),
+        memory_max: Some(SMALL),
         ..right
     };
     refuse(lab, &mut field, "a small host", &small)?;
