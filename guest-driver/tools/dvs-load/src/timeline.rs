@@ -23,7 +23,7 @@ pub struct Timeline {
 }
 
 impl Timeline {
-    /// An empty one that starts now.
+    /// An empty one that starts then.
     #[must_use]
     pub fn from(start: Instant) -> Self {
         Self {
