@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, ensure};
 use serde::Deserialize;
 
-use super::super::{end, listen};
+use super::super::{LIMIT, end, listen};
 use crate::harness::{COMMAND_LIMIT, Guest, Task};
 use crate::scenarios::migration::load::{TERMINATE, USUAL, Writer};
 use crate::scenarios::timeline::{Timeline, Told};
@@ -66,7 +66,8 @@ impl Watch {
             timeline: Told,
         }
         self.task.signal(TERMINATE)?;
-        let said = self.task.finish(COMMAND_LIMIT)?;
+        // A call that was delayed by much is repeated late.
+        let said = self.task.finish(LIMIT)?;
         let last = said.out.last().context("the client told nothing")?;
         let line: Line = serde_json::from_str(last).with_context(|| said.tail())?;
         Ok(Timeline::new(self.started, line.timeline))
