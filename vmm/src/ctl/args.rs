@@ -210,7 +210,8 @@ pub enum Sort {
 /// A VM to be moved.
 ///
 /// Asks the VM's VMM to send it to a dvs-vmm that takes machines at the other host (dvs-vmm --serve-migrations, or the
-/// systemd unit dvs-migration), shows how far it is, and says how it went. Ctrl-C has the VM stay where it is.
+/// systemd unit dvs-migration.socket), shows how far it is, and says how it went. Ctrl-C has the VM stay where it is.
+/// The VMM of a VM that is a service of this host, or has come to it, is found by itself; otherwise give --api-socket.
 #[derive(Args, Clone, Debug)]
 pub struct Migrate {
     /// Number of the VM
@@ -224,9 +225,6 @@ pub struct Migrate {
     /// Port at which machines are taken there
     #[arg(long, value_name = "PORT", default_value_t = 7501)]
     pub port: u16,
-    /// Directory of the REST sockets of this host's VMMs (vm-N.sock), unless --api-socket names the VM's
-    #[arg(long, value_name = "DIR", default_value = "/run/dvs/vmm")]
-    pub api_dir: PathBuf,
     /// For how long the guest may stand still, in milliseconds
     #[arg(long, value_name = "MS", default_value_t = 300)]
     pub downtime_ms: u64,
@@ -259,6 +257,19 @@ pub struct Migrate {
     /// Send guest memory without encryption
     #[arg(long)]
     pub plaintext: bool,
+}
+
+impl Migrate {
+    /// Where the REST API of the VM's VMM is looked for, unless --api-socket names it: where it is if the VM was
+    /// started on this host as a service, and if it has come from another.
+    pub fn sockets(&self) -> [PathBuf; 2] {
+        let vm = self.vm;
+        [
+            format!("/run/dvs-vm-{vm}/api.sock"),
+            format!("/run/dvs-vmm/vm-{vm}.sock"),
+        ]
+        .map(PathBuf::from)
+    }
 }
 
 /// What happens when the time of a migration is up.

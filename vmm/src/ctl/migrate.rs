@@ -2,7 +2,7 @@
 
 use std::io::{IsTerminal, Write};
 use std::net::{AddrParseError, SocketAddr};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::time::Duration;
 
@@ -26,6 +26,9 @@ pub enum MigrateError {
     /// The node is down.
     #[error("node {0} is down: its lease has run out")]
     Down(u32),
+    /// No VMM is where VMMs are.
+    #[error("no VMM of VM {0} is found on this host; give its REST socket by --api-socket")]
+    NoVmm(u32),
     /// The address of a node is none.
     #[error(
         "node {node} has the address {address:?}, which is not understood: {error}; give --url"
@@ -74,8 +77,17 @@ pub fn run(
         Some(url) => url.clone(),
         None => url(&node.get("nodes")?, migrate)?,
     };
-    let usual = migrate.api_dir.join(format!("vm-{}.sock", migrate.vm));
-    let vmm = Client::new(socket.unwrap_or(&usual));
+    let usual = migrate.sockets();
+    let found = || {
+        usual
+            .iter()
+            .rfind(|path| path.exists())
+            .map(PathBuf::as_path)
+    };
+    let socket = socket
+        .or_else(found)
+        .ok_or(MigrateError::NoVmm(migrate.vm))?;
+    let vmm = Client::new(socket);
     let (interrupt, interrupted) = channel();
     ctrlc::set_handler(move || {
         let _ = interrupt.send(());

@@ -5,6 +5,7 @@
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::ops::Range;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -122,6 +123,7 @@ impl Channel {
             socket: self.socket.try_clone()?,
             tls: self.tls.clone(),
             raw: vec![0; if self.tls.is_some() { CHUNK } else { 0 }],
+            left: 0..0,
         })
     }
 
@@ -161,32 +163,40 @@ pub struct Reader {
     socket: TcpStream,
     tls: Option<Arc<Mutex<Connection>>>,
     raw: Vec<u8>,
+    /// What of `raw` was not decrypted yet.
+    left: Range<usize>,
+}
+
+impl Reader {
+    /// Has TLS take some of what has come, and more of it if there is nothing.
+    fn decrypt(&mut self, tls: &Mutex<Connection>) -> io::Result<()> {
+        if self.left.is_empty() {
+            self.left = 0..self.socket.read(&mut self.raw)?;
+        }
+        let mut raw = self.raw.get(self.left.clone()).unwrap_or_default();
+        let mut tls = lock(tls);
+        // The end of the socket, too, is something that TLS wants to know.
+        self.left.start += tls.read_tls(&mut raw)?;
+        tls.process_new_packets().map_err(wrong)?;
+        while tls.wants_write() {
+            tls.write_tls(&mut self.socket)?;
+        }
+        Ok(())
+    }
 }
 
 impl Read for Reader {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
-        let Some(tls) = &self.tls else {
+        let Some(tls) = self.tls.clone() else {
             return self.socket.read(into);
         };
         loop {
-            match lock(tls).reader().read(into) {
+            match lock(&tls).reader().read(into) {
+                // What was decrypted is taken first: there is room for little of it.
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {}
                 done => return done,
             }
-            let count = self.socket.read(&mut self.raw)?;
-            let mut raw = self.raw.get(..count).unwrap_or_default();
-            let mut tls = lock(tls);
-            // The end of the socket, too, is something that TLS wants to know.
-            loop {
-                tls.read_tls(&mut raw)?;
-                tls.process_new_packets().map_err(wrong)?;
-                if raw.is_empty() {
-                    break;
-                }
-            }
-            while tls.wants_write() {
-                tls.write_tls(&mut self.socket)?;
-            }
+            self.decrypt(&tls)?;
         }
     }
 }
