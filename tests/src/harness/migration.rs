@@ -53,7 +53,7 @@ impl Default for Wishes {
     fn default() -> Self {
         Self {
             downtime_ms: 300,
-            timeout_s: 120,
+            timeout_s: 600,
             timeout_strategy: Strategy::Cancel,
             connections: 2,
             bandwidth_bytes_per_s: None,

@@ -36,7 +36,7 @@ pub fn migrate_under_load(lab: &Lab) -> Result<MigrationReport> {
     }
     let done = load.end()?;
     field.no_complaints()?;
-    let mut report = report(lab, "migrate-under-load", &moves, &done);
+    let mut report = report(lab.settings().mode, "migrate-under-load", &moves, &done);
     let svg = picture(&moves, &done)?;
     fs::write(lab.file(PICTURE), svg).context("the picture cannot be written")?;
     report.picture = Some(PICTURE.into());

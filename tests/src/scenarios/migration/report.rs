@@ -4,12 +4,12 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use dvs_migration::progress::Downtime;
-use dvs_report::{ClientFigures, DowntimeParts, Migration, MigrationReport};
+use dvs_report::{ClientFigures, DowntimeParts, Migration, MigrationReport, Mode};
 
 use super::field::milliseconds;
 use super::load::Done;
 use super::picture::{Curve, Mark, draw};
-use crate::harness::{Lab, Migrated};
+use crate::harness::Migrated;
 use crate::scenarios::timeline::Timeline;
 
 /// Calls that a move has delayed end somewhat later than it.
@@ -31,7 +31,7 @@ impl Move {
 }
 
 /// The figures of all moves, and of the load meanwhile.
-pub fn report(lab: &Lab, scenario: &str, moves: &[Move], done: &Done) -> MigrationReport {
+pub fn report(mode: Mode, scenario: &str, moves: &[Move], done: &Done) -> MigrationReport {
     let times: Vec<_> = moves.iter().map(Move::time).collect();
     let clients = clients(done);
     let longest = |(from, until)| {
@@ -54,7 +54,7 @@ pub fn report(lab: &Lab, scenario: &str, moves: &[Move], done: &Done) -> Migrati
     });
     MigrationReport {
         scenario: scenario.to_owned(),
-        mode: lab.settings().mode,
+        mode,
         migrations,
         clients: figures.collect(),
         rpcs: done.sum(|report| report.rpcs),
@@ -142,3 +142,7 @@ pub fn picture(moves: &[Move], done: &Done) -> Result<String> {
         .collect();
     draw(&curves, &marks)
 }
+
+#[cfg(test)]
+#[path = "report_test.rs"]
+mod tests;

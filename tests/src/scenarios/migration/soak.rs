@@ -33,7 +33,7 @@ pub fn soak(lab: &Lab) -> Result<MigrationReport> {
     }
     let done = load.end()?;
     field.no_complaints()?;
-    let mut report = report(lab, "migration-soak", &moves, &done);
+    let mut report = report(lab.settings().mode, "migration-soak", &moves, &done);
     field.server.kernel().clone_into(&mut report.guest_kernel);
     report.seconds = started.elapsed().as_secs_f64();
     Ok(report)

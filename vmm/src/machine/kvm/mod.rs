@@ -68,8 +68,9 @@ pub struct MsiMessage {
 pub trait Interrupts: Send + Sync {
     /// Reserves an interrupt number.
     fn allocate(&self) -> Result<u32, KvmError>;
-    /// Sends `gsi` to where `message` says from now on.
-    fn route(&self, gsi: u32, message: MsiMessage) -> Result<(), KvmError>;
+    /// Sends these numbers to where their messages say from now on. All at once, since KVM waits each time until every
+    /// processor has seen it.
+    fn route(&self, messages: &[(u32, MsiMessage)]) -> Result<(), KvmError>;
     /// Every signal of `event` raises `gsi`; one that is pending already raises it now.
     fn connect(&self, event: &EventFd, gsi: u32) -> Result<(), KvmError>;
     /// Signals of `event` stay pending in it.
@@ -318,12 +319,16 @@ impl Interrupts for KvmVm {
         Ok(gsi)
     }
 
-    fn route(&self, gsi: u32, message: MsiMessage) -> Result<(), KvmError> {
+    fn route(&self, messages: &[(u32, MsiMessage)]) -> Result<(), KvmError> {
         let mut routes = self.routes.lock().unwrap_or_else(PoisonError::into_inner);
-        if routes.insert(gsi, Some(message)) == Some(Some(message)) {
-            return Ok(());
+        let mut changed = false;
+        for (gsi, message) in messages {
+            changed |= routes.insert(*gsi, Some(*message)) != Some(Some(*message));
         }
-        self.push_routes(&routes)
+        if changed {
+            self.push_routes(&routes)?;
+        }
+        Ok(())
     }
 
     fn connect(&self, event: &EventFd, gsi: u32) -> Result<(), KvmError> {

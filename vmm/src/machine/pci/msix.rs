@@ -4,6 +4,7 @@
 //! an interrupt needs nothing of the VMM. While it is masked, signals stay pending in the eventfd; connecting it again
 //! delivers them.
 
+use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde::{Deserialize, Serialize};
@@ -123,9 +124,7 @@ impl Msix {
     pub fn set_control(&self, control: u16) {
         let mut state = self.lock();
         state.control = control & CONTROL_WRITABLE;
-        for index in 0..self.events.len() {
-            self.update(&mut state, index);
-        }
+        self.update(&mut state, 0..self.events.len());
     }
 
     /// Reads from the table.
@@ -154,7 +153,7 @@ impl Msix {
                 .and_then(|v| v.entry.get_mut(word))
             {
                 *value = u32::from_le_bytes(*chunk);
-                self.update(&mut state, vector);
+                self.update(&mut state, vector..vector + 1);
             }
         }
     }
@@ -199,11 +198,10 @@ impl Msix {
             )));
         }
         state.control = 0;
-        for (index, (from, event)) in saved.vectors.iter().zip(&self.events).enumerate() {
-            if let Some(vector) = state.vectors.get_mut(index) {
-                vector.entry = from.entry;
-            }
-            self.update(&mut state, index);
+        self.update(&mut state, 0..self.events.len());
+        let parts = state.vectors.iter_mut().zip(&self.events);
+        for (from, (vector, event)) in saved.vectors.iter().zip(parts) {
+            vector.entry = from.entry;
             if from.pending {
                 event.write(1).map_err(no_eventfd)?;
             }
@@ -211,34 +209,40 @@ impl Msix {
         Ok(())
     }
 
-    /// Connects or disconnects a vector as its masks say.
-    fn update(&self, state: &mut State, index: usize) {
+    /// Connects or disconnects vectors as their masks say.
+    fn update(&self, state: &mut State, indices: Range<usize>) {
         let unmasked = state.control & (ENABLE | MASK_ALL) == ENABLE;
-        let (Some(vector), Some(event)) = (state.vectors.get_mut(index), self.events.get(index))
-        else {
-            return;
+        let wanted = |vector: &Vector| {
+            let [.., mask] = vector.entry;
+            unmasked && mask & MASKED == 0
         };
-        let [.., mask] = vector.entry;
-        let wanted = unmasked && mask & MASKED == 0;
-        let result = match (vector.connected, wanted) {
-            (_, true) => self
-                .interrupts
-                .route(vector.gsi, vector.message())
-                .and_then(|()| {
-                    if vector.connected {
-                        Ok(())
-                    } else {
-                        self.interrupts.connect(event, vector.gsi)
-                    }
-                }),
-            (true, false) => self.interrupts.disconnect(event, vector.gsi),
-            (false, false) => Ok(()),
+        let vectors = state.vectors.get_mut(indices.clone()).unwrap_or_default();
+        let routed = vectors.iter().filter(|vector| wanted(vector));
+        let messages: Vec<_> = routed.map(|v| (v.gsi, v.message())).collect();
+        let result = if messages.is_empty() {
+            Ok(())
+        } else {
+            self.interrupts.route(&messages)
         };
-        match result {
-            Ok(()) => vector.connected = wanted,
-            // A guest can cause this at will, by messages that are none.
-            Err(error) => tracing::debug!(%error, index, "an interrupt of a device is lost"),
+        let events = self.events.get(indices).unwrap_or_default();
+        let mut connections = vectors.iter_mut().zip(events);
+        let result = result.and_then(|()| {
+            connections.try_for_each(|(vector, event)| self.connect(vector, event, wanted(vector)))
+        });
+        // A guest can cause this at will, by messages that are none.
+        if let Err(error) = result {
+            tracing::debug!(%error, "an interrupt of a device is lost");
         }
+    }
+
+    fn connect(&self, vector: &mut Vector, event: &EventFd, wanted: bool) -> Result<(), KvmError> {
+        match (vector.connected, wanted) {
+            (false, true) => self.interrupts.connect(event, vector.gsi)?,
+            (true, false) => self.interrupts.disconnect(event, vector.gsi)?,
+            _ => {}
+        }
+        vector.connected = wanted;
+        Ok(())
     }
 }
 
