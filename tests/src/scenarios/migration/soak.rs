@@ -16,7 +16,7 @@ const MANY: u64 = 100;
 /// A hundred moves under load.
 pub fn soak(lab: &Lab) -> Result<MigrationReport> {
     let started = Instant::now();
-    let mut field = Field::start(lab, "soak", 3, Privacy::Tls)?;
+    let mut field = Field::start(lab, "soak", 3, Privacy::Plain)?;
     let mut load = field.load(lab, USUAL)?;
     let mut moves = Vec::new();
     for done in 1..=MANY {
