@@ -176,6 +176,9 @@ impl Session {
 
     /// The same, but the node does not touch the queues before [`Session::enable`].
     pub fn prepare(&mut self, activation: &Activation, resumed: bool) -> Result<(), SessionError> {
+        // Before the features are agreed on there is nothing that could be enabled or not.
+        self.accepted = activation.features;
+        self.set_features()?;
         for queue in &activation.queues {
             self.enable_queue(queue, false)?;
         }
