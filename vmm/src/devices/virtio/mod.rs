@@ -1,5 +1,6 @@
 //! Virtio (specification 1.2): what a device is, and its transport over PCI.
 
+mod capabilities;
 mod common;
 mod pci;
 mod persist;
