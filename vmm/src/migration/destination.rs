@@ -412,11 +412,13 @@ impl Control {
                 let notice = move || lost.tell(Event::NodeLost("its connection broke".into()));
                 guest.dvs.when_lost(Some(Box::new(notice)));
                 drop(shared.guest.set(guest.clone()));
-                if *guest.layout() == offer.layout {
-                    Ok(())
-                } else {
-                    Err("the machine that its configuration describes has other memory".into())
+                if *guest.layout() != offer.layout {
+                    return Err(
+                        "the machine that its configuration describes has other memory".into(),
+                    );
                 }
+                // What is missing shows before the guest stands still, and what is slow the first time is not then.
+                guest.machine.rehearse().map_err(|error| error.to_string())
             });
             shared.tell(Event::Prepared(prepared));
         });

@@ -11,8 +11,8 @@ use crate::scenarios::ping::RUN_LIMIT;
 use crate::scenarios::timeline::{Timeline, Told};
 
 /// Endpoints of the process that lends and the one that copies.
-const LENDER: i32 = 40;
-const COPIER: i32 = 41;
+const LENDER: i32 = 26;
+const COPIER: i32 = 27;
 /// Pairs of copies a second.
 const RATE: u32 = 10;
 
