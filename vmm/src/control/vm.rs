@@ -239,8 +239,10 @@ impl Vm {
         let Booted {
             machine, dvs, host, ..
         } = self.booted.take()?;
-        drop(machine);
-        if let Some((_, handler)) = dvs {
+        // The threads of a migration that is over may hold on to both for a moment.
+        machine.pause();
+        if let Some((dvs, handler)) = dvs {
+            dvs.close();
             remove(events, handler);
         }
         Some(host)

@@ -41,7 +41,7 @@ fn what_is_asked_for_is_what_the_vmm_takes() {
         "--connections",
         "4",
         "--bandwidth",
-        "1000000",
+        "2000000",
         "--lz4",
         "--no-auto-converge",
         "--tls-dir",

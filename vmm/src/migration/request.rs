@@ -56,7 +56,7 @@ pub struct SendMigration {
     /// Data streams, 1 to 64.
     #[serde(default = "connections")]
     pub connections: u16,
-    /// Bytes per second while the guest runs, at least 65,536; left out: as fast as it goes.
+    /// Bytes per second while the guest runs, at least 1,048,576; left out: as fast as it goes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bandwidth_bytes_per_s: Option<u64>,
     /// How pages are packed: none or lz4.
