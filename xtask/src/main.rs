@@ -48,8 +48,8 @@ enum Task {
     Image,
     /// Show the DVS at work between real guests
     Demo {
-        /// migrate-under-load, rpc-same-host, rpc-same-vm or rpc-two-hosts
-        #[arg(default_value = "rpc-same-host")]
+        /// migrate-under-load, rpc-same-host, rpc-same-vm, rpc-two-hosts or migration-soak
+        #[arg(default_value = "migrate-under-load")]
         scenario: String,
         /// Print the figures as one line of JSON at the end
         #[arg(long)]

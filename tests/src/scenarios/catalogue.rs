@@ -38,6 +38,10 @@ pub struct Group {
 pub fn demos() -> &'static [Demo] {
     &[
         Demo {
+            name: "migrate-under-load",
+            run: |lab| migration::demo::migrate_under_load(lab).map(Figures::Moves),
+        },
+        Demo {
             name: "rpc-same-host",
             run: |lab| demo::rpc_same_host(lab).map(Figures::Calls),
         },
@@ -48,10 +52,6 @@ pub fn demos() -> &'static [Demo] {
         Demo {
             name: "rpc-two-hosts",
             run: |lab| hosts::demo::rpc_two_hosts(lab).map(Figures::Calls),
-        },
-        Demo {
-            name: "migrate-under-load",
-            run: |lab| migration::demo::migrate_under_load(lab).map(Figures::Moves),
         },
         Demo {
             name: "migration-soak",

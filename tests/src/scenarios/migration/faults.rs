@@ -13,6 +13,8 @@ use crate::harness::{Cluster, Lab, Member, Moving, Outcome, Privacy, Wishes};
 
 /// So little a second that there is time for faults while memory is copied.
 const SLOW: u64 = 12 << 20;
+/// Time for a move: enough for any of them, and not so much that one that hangs is not told of.
+const TIME_S: u64 = 90;
 /// How long a transaction is held up: longer than a request waits before it is repeated, and
 /// shorter than leases last.
 const HELD_UP: Duration = Duration::from_secs(2);
@@ -198,6 +200,7 @@ fn disturbed_move(lab: &Lab, field: &mut Field, to: u8, fault: &Fault) -> Result
     } = field;
     let wishes = Wishes {
         bandwidth_bytes_per_s: (fault.when == When::Precopy).then_some(SLOW),
+        timeout_s: TIME_S,
         ..Wishes::default()
     };
     let mut moving = server.start_move(lab, &cluster.destination(to)?, &wishes)?;
