@@ -21,7 +21,9 @@ fn jobs_are_done_in_order() {
 fn a_job_that_hangs_is_not_waited_for() {
     let worker = Worker::start("test").unwrap();
     let (release, released) = channel::<()>();
-    worker.run(move || drop(released.recv()));
+    worker.run(move || {
+        let _ = released.recv();
+    });
     assert!(!worker.finish(Duration::from_millis(1)));
     drop(release);
     assert!(worker.finish(Duration::from_secs(60)));
