@@ -158,6 +158,11 @@ impl Vmm {
                     let _ = done.send(());
                 };
             }
+            Step::Runs => {
+                if let Some(vm) = &mut self.vm {
+                    vm.has_arrived();
+                }
+            }
             Step::Ended(ending) => self.migration_ended(ending),
         }
     }
@@ -181,9 +186,6 @@ impl Vmm {
             }
             Ending::Arrived => {
                 tracing::info!("the virtual machine has come and runs");
-                if let Some(vm) = &mut self.vm {
-                    vm.has_arrived();
-                }
                 let number = self.moves.current.as_ref().map(|it| it.progress().vm);
                 if let (Some(Hook(hook)), Some(vm)) = (self.moves.expecting.take(), number) {
                     hook(vm);

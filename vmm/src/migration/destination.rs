@@ -435,15 +435,15 @@ impl Control {
             Action::Take { from } => self
                 .to_node
                 .run(move || shared.tell(Event::Taken(node.take(from)))),
-            Action::Resume(_) => self.to_machine.run(move || {
-                let resumed = guest.map_err(str::to_owned).and_then(|guest| {
-                    guest.dvs.hold_connection(false);
-                    guest.dvs.start_rings().map_err(|error| error.to_string())?;
-                    guest.machine.resume();
-                    Ok(())
+            Action::Resume(_) => {
+                let main = self.main.clone();
+                self.to_machine.run(move || {
+                    let resumed = guest
+                        .map_err(str::to_owned)
+                        .and_then(|guest| resume(&guest, &main));
+                    shared.tell(Event::Resumed(resumed));
                 });
-                shared.tell(Event::Resumed(resumed));
-            }),
+            }
             // A stream is taken when it comes.
             Action::TakeStreams(Accept { .. })
             | Action::Prepare(_)
@@ -511,6 +511,15 @@ impl Control {
             }
         }
     }
+}
+
+/// Starts the guest. An error: it has not run.
+fn resume(guest: &Guest, main: &Main) -> Result<(), String> {
+    guest.dvs.hold_connection(false);
+    guest.dvs.start_rings().map_err(|error| error.to_string())?;
+    guest.machine.resume();
+    main(Step::Runs);
+    Ok(())
 }
 
 /// Makes a port for the VM at the node, and builds its machine.

@@ -52,6 +52,8 @@ pub enum Step {
     Build(Box<Incoming>, Sender<Result<Guest, String>>),
     /// Give this copy of the machine up.
     GiveUp(Sender<()>),
+    /// The guest that has come runs.
+    Runs,
     /// It is over.
     Ended(Ending),
 }
@@ -62,6 +64,7 @@ impl std::fmt::Debug for Step {
             Self::Barrier(_) => f.write_str("Barrier"),
             Self::Build(incoming, _) => f.debug_tuple("Build").field(incoming).finish(),
             Self::GiveUp(_) => f.write_str("GiveUp"),
+            Self::Runs => f.write_str("Runs"),
             Self::Ended(ending) => f.debug_tuple("Ended").field(ending).finish(),
         }
     }
