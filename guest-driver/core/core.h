@@ -73,6 +73,7 @@ struct dvs_privileges {
 };
 
 #include "copy.h"
+#include "migrate.h"
 
 /* How a message came to be. */
 enum dvs_kind {
@@ -95,7 +96,7 @@ struct dvs_req {
 	const void *data;
 	dvs_u32 len;
 	dvs_u8 kind;
-	dvs_u8 state;
+	dvs_u8 handed;			/* a record of it went to another VM with dst */
 };
 
 /*
