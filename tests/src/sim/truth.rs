@@ -203,6 +203,13 @@ impl Truth {
             Request::Privilege { endpoint, .. } => {
                 Answer::Privileged(Err(DirectoryError::NotBound(*endpoint)))
             }
+            // Nobody does in the simulator.
+            Request::Offer { endpoint, .. } => {
+                Answer::Offered(Err(DirectoryError::NotBound(*endpoint)))
+            }
+            Request::Take { endpoint, .. } => {
+                Answer::Taken(Err(DirectoryError::NotBound(*endpoint)))
+            }
             Request::Lookup { endpoint } | Request::Await { endpoint } => {
                 return (Reply::Found(*endpoint, self.lookup(*endpoint)), changes);
             }

@@ -20,7 +20,7 @@ use std::sync::mpsc;
 use vm_memory::{Bytes, FileOffset, GuestAddress, GuestMemoryMmap, GuestRegionMmap, MmapRegion};
 use vmm_sys_util::eventfd::{EFD_NONBLOCK, EventFd};
 
-pub use traffic::{await_bound, bind, forget, lookup, privilege, unbind};
+pub use traffic::{await_bound, bind, forget, lookup, offer, privilege, take, unbind};
 
 /// Difference between the guest's addresses and those of the pretended VMM.
 pub const USER_BASE: u64 = 0x7f00_0000_0000;
