@@ -125,6 +125,7 @@ struct dvs_call {
 	dvs_u8 what;
 	dvs_u8 state;
 	dvs_u8 flags;
+	dvs_u8 deciding;		/* adopt: the directory is asked */
 	struct dvs_list link;		/* in a list of its endpoint */
 	struct dvs_list wait;		/* among those who watch a far endpoint */
 	struct dvs_ep *ep;

@@ -27,9 +27,11 @@ int dvs_migrate_rollback(struct dvs_core *core, struct dvs_call *call, dvs_s32 n
 int dvs_migrate_stay(struct dvs_core *core, struct dvs_call *call, struct dvs_ep *ep, dvs_u64 now);
 /*
  * Binds the caller to an endpoint that migrates, by its token. Done when it has it.
- * While the directory is asked for it the call cannot be cancelled.
+ * While the directory is asked for it (dvs_adopt_undecided, which may be looked at without the
+ * lock) a cancel has no effect, and one that is abandoned may leave the endpoint to nobody.
  */
 int dvs_adopt(struct dvs_core *core, struct dvs_call *call, dvs_s32 nr, dvs_u64 token,
 	      dvs_u64 now);
+int dvs_adopt_undecided(const struct dvs_call *call);
 
 #endif

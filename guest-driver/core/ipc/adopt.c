@@ -117,6 +117,7 @@ void dvs_adopt_handed(struct dvs_core *c, struct dvs_op *op, const struct dvs_fr
 		return;
 	}
 	ep->state = DVS_EP_BINDING;
+	call->deciding = 1;
 	ep->moving.taking = 1;
 	ep->nonce = ++c->next_nonce;
 	ep->bind_nonce = ep->nonce;
@@ -199,6 +200,11 @@ static void adopt_here(struct dvs_core *c, struct dvs_call *call, struct dvs_ep 
 		dvs_list_push(&ep->moving.adopters, &call->req.link);
 		dvs_move_next(c, ep);
 	}
+}
+
+int dvs_adopt_undecided(const struct dvs_call *call)
+{
+	return call->what == DVS_CALL_ADOPT && __atomic_load_n(&call->deciding, __ATOMIC_RELAXED);
 }
 
 int dvs_adopt(struct dvs_core *c, struct dvs_call *call, dvs_s32 nr, dvs_u64 token, dvs_u64 now)

@@ -15,6 +15,7 @@ void DVS_HOT dvs_call_begin(struct dvs_core *c, struct dvs_call *call, struct dv
 	call->what = what;
 	call->state = DVS_CALL_STARTING;
 	call->flags = (dvs_u8)flags;
+	call->deciding = 0;
 	call->ep = ep;
 	call->dest = (void *)0;
 	call->operation = (void *)0;
@@ -302,7 +303,7 @@ int dvs_call_cancel(struct dvs_core *c, struct dvs_call *call, dvs_s32 why, dvs_
 		result = dvs_copy_cancel(c, call, why);
 	else if (call->what > DVS_CALL_ADOPT)
 		result = dvs_move_cancel(c, call, why);
-	else if (call->what == DVS_CALL_ADOPT && call->ep)
+	else if (call->deciding)
 		result = DVS_PENDING; /* the directory decides */
 	if (result != DVS_PENDING) {
 		call->state = DVS_CALL_STARTING; /* its caller is here: no wake */
@@ -327,6 +328,8 @@ int dvs_call_abandon(struct dvs_core *c, struct dvs_call *call, dvs_u64 now)
 		result = dvs_op_abandon(c, call->operation);
 	else if (call->copying && call->copying->why)
 		result = call->copying->why;
+	else if (call->what == DVS_CALL_MOVE_COMMIT && call->result)
+		result = call->result;
 	call->state = DVS_CALL_STARTING; /* its caller is here: no wake */
 	if (call->copying)
 		dvs_copy_drop(c, call);

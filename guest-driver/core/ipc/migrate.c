@@ -127,6 +127,7 @@ int dvs_move_cancel(struct dvs_core *c, struct dvs_call *call, dvs_s32 why)
 		return why;
 	if (call->what == DVS_CALL_MOVE_COMMIT && ep->moving.state >= DVS_MOVE_OFFERING) {
 		dvs_move_withdraw(c, ep, why);
+		call->result = why; /* of one that is abandoned before the directory has said */
 		return DVS_PENDING;
 	}
 	dvs_list_del(&call->wait);

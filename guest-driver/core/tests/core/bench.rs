@@ -30,7 +30,6 @@ pub mod kind {
     pub const CANCEL: u8 = 48;
     pub const DIED: u8 = 49;
     pub const NOP: u8 = 50;
-    pub const MOVED: u8 = 51;
     pub const BOUNCED: u8 = 52;
     pub const ADOPTED: u8 = 53;
     pub const ELSEWHERE: u8 = 55;
