@@ -126,6 +126,8 @@ void dvs_chan_finished(struct dvs_channels *cs, struct dvs_chan *ch, dvs_u64 now
 /* Unacknowledged requests of this source are not wanted any more: all, or those that `unwanted` says. */
 void dvs_chan_forget(struct dvs_channels *cs, struct dvs_chan *ch, struct dvs_addr src,
 		     int (*unwanted)(void *user, const struct dvs_frame *frame), void *user);
+/* Is there a request of this source that has not arrived, as far as known? */
+int dvs_chan_sends(const struct dvs_channels *cs, const struct dvs_chan *ch, struct dvs_addr src);
 /* The header of a frame to the other end, and what each frame says as it is put on a queue. */
 void dvs_chan_header(const struct dvs_channels *cs, const struct dvs_chan *ch,
 		     struct dvs_frame *f);

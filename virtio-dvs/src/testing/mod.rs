@@ -22,7 +22,7 @@ use vm_memory::{Bytes, FileOffset, GuestAddress, GuestMemoryMmap, GuestRegionMma
 use vmm_sys_util::eventfd::{EFD_NONBLOCK, EventFd};
 
 pub use etcd::{EtcdServer, free_address};
-pub use traffic::{await_bound, bind, forget, lookup, privilege, unbind};
+pub use traffic::{await_bound, bind, forget, lookup, offer, privilege, take, unbind};
 
 /// Difference between the guest's addresses and those of the pretended VMM.
 pub const USER_BASE: u64 = 0x7f00_0000_0000;
