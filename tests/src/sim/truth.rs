@@ -161,7 +161,7 @@ impl Truth {
             generation: it.generation,
             nonce: it.nonce,
             privileges: None,
-            offered: None,
+            offered: false,
         };
         bound.map(record).collect()
     }
