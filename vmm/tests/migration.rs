@@ -5,12 +5,15 @@
 
 mod common;
 
+use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
 
 use common::{Running, Step, kernel};
 use dvs_migration::progress::{Progress, State};
 use dvs_vmm::api::config::from_json;
 use dvs_vmm::api::{Request, Response, VmState};
+use dvs_vmm::ctl::client::Client as CtlClient;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use virtio_dvs::node::client::Client;
@@ -164,4 +167,106 @@ fn a_guest_moves_there_and_back() {
     prints_on(&one);
     assert_eq!(one.place_of_vm(), (1, before.1 + 2));
     third.stop();
+}
+
+/// A program of ours; it ends with the test.
+struct Program(Child);
+
+impl Program {
+    fn start(program: &str, arguments: &[&str]) -> Self {
+        let mut command = Command::new(program);
+        command.args(arguments).stdin(Stdio::null());
+        Self(command.stdout(Stdio::piped()).spawn().unwrap())
+    }
+
+    fn line(&mut self) -> String {
+        let mut line = String::new();
+        let mut out = BufReader::new(self.0.stdout.as_mut().unwrap());
+        out.read_line(&mut line).unwrap();
+        line.trim().to_owned()
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        // It may have ended.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// Waits until somebody listens at a socket and says that the machine runs.
+fn runs_at(socket: &Path) -> CtlClient {
+    let client = CtlClient::new(socket);
+    loop {
+        match client.get("vm.info") {
+            Ok(info) if info["state"] == "Running" => return client,
+            _ => std::thread::yield_now(),
+        }
+    }
+}
+
+#[test]
+fn dvsctl_moves_a_machine_to_a_host_that_takes_them() {
+    const VMM: &str = env!("CARGO_BIN_EXE_dvs-vmm");
+    let etcd = EtcdServer::start().unwrap();
+    let (one, two) = (Host::new(&etcd, 1), Host::new(&etcd, 2));
+    let text = |path: PathBuf| path.to_str().unwrap().to_owned();
+    let file = |host: &Host| format!("file={}", text(host.path("serial")));
+    let (nodes, api) = (
+        [&one, &two].map(|host| text(host.path("node.sock"))),
+        text(one.path("vmm.sock")),
+    );
+    let mut taking = Program::start(
+        VMM,
+        &[
+            "--serve-migrations",
+            "tcp:127.0.0.1:0",
+            "--node",
+            &nodes[1],
+            "--plaintext",
+            "--serial",
+            &file(&two),
+            "--api-dir",
+            two.folder.path().to_str().unwrap(),
+        ],
+    );
+    let port = taking.line().rsplit_once(':').unwrap().1.to_owned();
+
+    let attached = one.client().attach(&VmAttributes::new(VM, 0)).unwrap();
+    let kernel = kernel(one.folder.path(), &[Step::PrintForEver(b'a')]);
+    let dvs = format!("socket={},node={}", text(attached.socket), nodes[0]);
+    let mut machine = Program::start(
+        VMM,
+        &[
+            "--kernel",
+            &text(kernel),
+            "--memory",
+            "size=16M",
+            "--serial",
+            &file(&one),
+            "--dvs",
+            &dvs,
+            "--api-socket",
+            &api,
+        ],
+    );
+    prints_on(&one);
+    let moved = Command::new(env!("CARGO_BIN_EXE_dvsctl"))
+        .args(["--api-socket", &api, "--node", &nodes[0]])
+        .args(["migrate", "7", "--to", "2", "--port", &port, "--plaintext"])
+        .output()
+        .unwrap();
+    let said = String::from_utf8(moved.stdout).unwrap();
+    let complaints = String::from_utf8(moved.stderr).unwrap();
+    assert!(moved.status.success(), "{complaints}");
+    assert!(said.contains("VM 7 runs at node 2"), "{said}");
+    assert!(machine.0.wait().unwrap().success());
+
+    let there = runs_at(&two.path("vm-7.sock"));
+    prints_on(&two);
+    // Whoever has started it may end.
+    drop(taking);
+    prints_on(&two);
+    there.put("vmm.shutdown", None).unwrap();
 }

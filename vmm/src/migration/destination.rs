@@ -28,7 +28,7 @@ use super::request::ReceiveMigration;
 use super::source::give_up;
 use super::worker::Worker;
 use super::{Ending, Main, Migration, Step};
-use crate::api::config::{DvsConfig, VmConfig};
+use crate::api::config::{ConsoleConfig, ConsoleMode, DvsConfig, VmConfig};
 use crate::machine::memory::GuestMemory;
 use crate::machine::{self, HostCpu, MACHINE_VERSION};
 
@@ -522,6 +522,17 @@ fn resume(guest: &Guest, main: &Main) -> Result<(), String> {
     Ok(())
 }
 
+/// Has a serial port lead to where it is wished. Whether there is such a port the guest knows already.
+fn lead(port: &mut ConsoleConfig, wish: Option<&ConsoleConfig>) {
+    let Some(wish) = wish.filter(|_| port.mode != ConsoleMode::Off) else {
+        return;
+    };
+    *port = wish.clone();
+    if wish.mode == ConsoleMode::Off {
+        port.mode = ConsoleMode::Null;
+    }
+}
+
 /// Makes a port for the VM at the node, and builds its machine.
 fn prepare(
     offer: &Offer,
@@ -542,12 +553,8 @@ fn prepare(
         vm: None,
         dcid: None,
     });
-    if let Some(serial) = &request.serial {
-        config.serial = serial.clone();
-    }
-    if let Some(console) = &request.console {
-        config.console = console.clone();
-    }
+    lead(&mut config.serial, request.serial.as_ref());
+    lead(&mut config.console, request.console.as_ref());
     config.check().map_err(|error| error.to_string())?;
     let (done, built) = mpsc::channel();
     main(Step::Build(Box::new(Incoming { config }), done));
