@@ -183,8 +183,8 @@ impl Switch {
         if let Some(cluster) = &mut self.cluster {
             cluster.moves.elsewhere.remove(&vm);
         }
-        self.welcome(vm, id, lives);
-        if renewed {
+        let told = self.welcome(vm, id, lives);
+        if renewed && !told {
             self.say_over(id, before);
         }
         self.orphaned_unless_connected(id);
@@ -192,18 +192,22 @@ impl Switch {
         self.actions.push_back(Action::Carries(id));
     }
 
-    /// VMs of this node have sent to the VM where it was: they send again when it runs here.
-    fn welcome(&mut self, vm: u32, id: PortId, lives: Lives) {
+    /// VMs of this node have sent to the VM where it was: they send again when it runs here. Gives
+    /// whether they were told that its life is over.
+    fn welcome(&mut self, vm: u32, id: PortId, lives: Lives) -> bool {
         let mut senders = self.senders_to(vm);
+        let mut told = false;
         let route = self.cluster.as_mut().and_then(|it| it.routes.remove(vm));
         if let Some(route) = route {
             let mut heard = route.comes_alive(lives);
             senders.append(&mut heard.retry);
             heard.moved = false;
+            told = heard.ended.is_some();
             self.tell_heard(vm, heard);
         }
         if let Some(port) = self.port_mut(id) {
             port.owed[Class::Message.index()].extend(senders);
         }
+        told
     }
 }
