@@ -237,6 +237,7 @@ static void gone(void *user, struct dvs_chan *ch, int renewed)
 	dvs_adopt_peer_gone(c, ch);
 	for (i = 0; i < c->limits.endpoints; i++) {
 		c->ep[i].peers &= ~(1ull << ch->index);
+		dvs_move_told(c, &c->ep[i], ch);
 		dvs_ep_release_if_over(c, &c->ep[i]);
 	}
 }
@@ -413,7 +414,7 @@ void DVS_HOT dvs_core_flush(struct dvs_core *c)
 {
 	dvs_u32 i;
 
-	if (c->starting)
+	if (c->restless)
 		dvs_move_proceed(c);
 	if (!c->died)
 		return;

@@ -254,6 +254,19 @@ int dvs_chan_sends(const struct dvs_channels *cs, const struct dvs_chan *ch, str
 	return 0;
 }
 
+int dvs_chan_mark(struct dvs_chan *ch)
+{
+	if (!dvs_list_empty(&ch->answers) || ch->died_scan)
+		return 0;
+	ch->mark = ch->window.next_seq;
+	return 1;
+}
+
+int dvs_chan_passed(const struct dvs_chan *ch)
+{
+	return !dvs_before(ch->window.una, ch->mark);
+}
+
 int dvs_chan_stalled(const struct dvs_chan *ch, dvs_u64 now, dvs_u64 ns)
 {
 	return ch->window.una != ch->window.next_seq && now - ch->progress_at > ns;

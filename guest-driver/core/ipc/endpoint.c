@@ -31,7 +31,7 @@ static struct dvs_ep *reclaim(struct dvs_core *c, struct dvs_ep *ep)
 {
 	dvs_u32 i;
 
-	if (ep->state != DVS_EP_OVER || !ep->released)
+	if (ep->state != DVS_EP_OVER || !ep->released || ep->moving.telling)
 		return (void *)0;
 	for (i = 0; i < c->channels.count; i++)
 		if (ep->peers & 1ull << i)
@@ -84,37 +84,6 @@ struct dvs_ep *dvs_ep_allocate(struct dvs_core *c, dvs_s32 nr, int state)
 	dvs_list_push(&c->ep_hash[dvs_bucket(nr)], &ep->hash);
 	c->stats.endpoints++;
 	return ep;
-}
-
-/* Is the directory asked to offer it, or who has it? */
-static int offered(const struct dvs_ep *ep)
-{
-	return ep->moving.state == DVS_MOVE_OFFERING || !ep->moving.asked;
-}
-
-void dvs_ep_ask(struct dvs_core *c, struct dvs_ep *ep)
-{
-	struct dvs_ctl_request r = {
-		.op = ep->state == DVS_EP_OVER ? DVS_CTL_UNBIND : DVS_CTL_BIND,
-		.nonce = ep->nonce,
-		.ep = ep->addr.nr,
-		.gen = ep->gen,
-	};
-
-	if (ep->state == DVS_EP_BINDING && ep->moving.taking) {
-		r.op = DVS_CTL_TAKE;
-		r.gen = ep->moving.gen;
-		r.calls = ep->moving.token;
-	} else if (ep->state == DVS_EP_BOUND && ep->gen && ep->moving.state >= DVS_MOVE_OFFERING) {
-		r.op = DVS_CTL_OFFER;
-		r.calls = offered(ep) ? ep->moving.token : 0;
-	} else if (ep->state == DVS_EP_BOUND && ep->gen) {
-		r.op = DVS_CTL_PRIVILEGE;
-		r.calls = ep->wanted.calls;
-		r.ipc_to = ep->wanted.ipc_to;
-		r.level = ep->wanted.level;
-	}
-	dvs_control_ask(c, &ep->ctl, &r);
 }
 
 static void start_binding(struct dvs_core *c, struct dvs_call *call, dvs_s32 nr)
@@ -317,13 +286,15 @@ void dvs_ep_device_gone(struct dvs_core *c, struct dvs_ep *ep)
 	} else if (ep->state == DVS_EP_OVER) {
 		ep->released = 1;
 		ep->peers = 0;
+		ep->moving.telling = 0;
+		dvs_move_finish(c, ep, DVS_CALL_MOVE_COMMIT, DVS_OK);
 		dvs_ep_release_if_over(c, ep);
 	}
 }
 
 void dvs_ep_release_if_over(struct dvs_core *c, struct dvs_ep *ep)
 {
-	if (ep->state != DVS_EP_OVER || !ep->released || ep->peers ||
+	if (ep->state != DVS_EP_OVER || !ep->released || ep->peers || ep->moving.telling ||
 	    !dvs_list_empty(&ep->moving.out.link))
 		return;
 	dvs_ep_release(c, ep);

@@ -220,7 +220,7 @@ struct dvs_core {
 	dvs_u8 stopped;
 	dvs_u8 control_full;
 	dvs_u8 died;		/* some channel was given died_scan, and was not pumped since */
-	dvs_u32 starting;	/* endpoints that are not quiescent yet */
+	dvs_u32 restless;	/* endpoints that are not quiescent yet, or whose move not all know of */
 	dvs_u32 note_words;
 	dvs_u32 dest_hand;	/* next destination to be forgotten */
 	dvs_u32 op_salt;
@@ -343,7 +343,6 @@ void dvs_ep_fail_calls(struct dvs_core *c, struct dvs_list *calls, dvs_s32 resul
 void dvs_ep_announce(struct dvs_core *c, const struct dvs_ep *ep);
 void dvs_ep_bound(struct dvs_core *c, const struct dvs_frame *f);
 void dvs_ep_unbound(struct dvs_core *c, const struct dvs_frame *f);
-void dvs_ep_ask(struct dvs_core *c, struct dvs_ep *ep);
 void dvs_ep_release_if_over(struct dvs_core *c, struct dvs_ep *ep);
 /* The device is gone: the calls of the endpoint end, and nothing more is heard of it. */
 void dvs_ep_device_gone(struct dvs_core *c, struct dvs_ep *ep);
@@ -498,6 +497,8 @@ void dvs_dest_fill_watch(struct dvs_core *c, struct dvs_dest *d, struct dvs_fram
 /* ---- control.c ---- */
 /* Puts a request on the control queue if it can. */
 void dvs_control_ask(struct dvs_core *c, dvs_u8 *state, const struct dvs_ctl_request *request);
+/* What is to be said of an endpoint now, also once more. */
+void dvs_ep_ask(struct dvs_core *c, struct dvs_ep *ep);
 /* Returns how many were asked again. */
 dvs_u32 dvs_control_ask_again(struct dvs_core *c, enum dvs_again which);
 void dvs_control_timer(struct dvs_core *c);

@@ -125,6 +125,9 @@ int dvs_move_cancel(struct dvs_core *c, struct dvs_call *call, dvs_s32 why)
 
 	if (!ep)
 		return why;
+	/* It has moved; only not everybody knows. */
+	if (ep->moving.moved)
+		return DVS_OK;
 	if (call->what == DVS_CALL_MOVE_COMMIT && ep->moving.state >= DVS_MOVE_OFFERING) {
 		dvs_move_withdraw(c, ep, why);
 		call->result = why; /* of one that is abandoned before the directory has said */

@@ -34,6 +34,8 @@ struct dvs_moving {
 	dvs_u32 vm;		/* which VM may adopt it; 0: any */
 	dvs_u32 gen;		/* it comes: in this generation */
 	dvs_u32 next_note;	/* bit of the next source that is handed over */
+	dvs_u64 telling;	/* channels whose VMs have not heard that it has moved */
+	dvs_u64 marked;		/* of them, those that are being told */
 	dvs_u64 token;
 	struct dvs_chan *chan;	/* its new VM, or its old one */
 	dvs_u64 op;		/* the id that its new VM has given the ADOPT */
@@ -62,7 +64,7 @@ struct dvs_claim {
 };
 
 /* ---- depart.c: one that leaves ---- */
-/* Something has happened: those that start may be quiescent. */
+/* Something has happened: those that start may be quiescent, and all may know of those that moved. */
 void dvs_move_proceed(struct dvs_core *c);
 /* One that has agreed goes, if somebody adopts it. */
 void dvs_move_next(struct dvs_core *c, struct dvs_ep *ep);
@@ -85,6 +87,10 @@ void dvs_move_back(struct dvs_core *c, struct dvs_ep *ep);
 void dvs_move_withdraw(struct dvs_core *c, struct dvs_ep *ep, dvs_s32 why);
 /* Ends those calls that wait for this. */
 void dvs_move_finish(struct dvs_core *c, struct dvs_ep *ep, dvs_u8 what, dvs_s32 result);
+/* All know that it has moved: its commit has nothing to fear from the end of this VM any more. */
+void dvs_move_all_told(struct dvs_core *c, struct dvs_ep *ep);
+/* This VM will hear nothing any more. */
+void dvs_move_told(struct dvs_core *c, struct dvs_ep *ep, const struct dvs_chan *ch);
 /* A call leaves that starts, commits, takes back or waits. Returns as dvs_call_cancel. */
 int dvs_move_cancel(struct dvs_core *c, struct dvs_call *call, dvs_s32 why);
 /* The endpoint is over: so is what waits for it here. */

@@ -575,6 +575,7 @@ impl Net {
         let now = self.now;
         let id = self.core(vm).migrate_commit(nr, to, now);
         self.settle();
+        self.pass(300_000_000); // until everybody knows
         id
     }
 

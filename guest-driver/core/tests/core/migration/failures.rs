@@ -52,6 +52,7 @@ fn the_new_vm_is_lost() {
         }
         net.kill_vm(2);
         net.settle();
+        net.pass(300_000_000);
         if net.pending(1, commit) {
             // It has not been asked for: another VM may adopt it.
             net.cancel(1, commit, EDSTDIED);
@@ -121,6 +122,7 @@ fn rolled_back_at_any_step() {
             net.step(1 + i % 3);
         }
         let back = net.migrate_rollback(1, 20);
+        net.pass(300_000_000);
         let (back, commit) = (net.result(1, back), net.result(1, commit));
         let adopt = net.result(2, adopt);
         let moved = adopt == 0;
@@ -152,6 +154,7 @@ fn the_adopter_leaves_at_any_step() {
             net.step(1 + i % 3);
         }
         net.cancel(2, adopt, EINTR);
+        net.pass(300_000_000);
         if net.result(2, adopt) == 0 {
             assert_eq!(net.result(1, commit), 0);
             assert_serves(&mut net, 2, open, waiting);
@@ -187,6 +190,7 @@ fn the_old_process_exits_at_any_step() {
             net.step(1 + i % 3);
         }
         net.unbind(1, 20);
+        net.pass(300_000_000);
         if net.result(2, adopt) == 0 {
             assert_eq!(net.result(1, commit), 0);
             assert_serves(&mut net, 2, open, waiting);
@@ -212,6 +216,7 @@ fn the_old_vm_is_renewed() {
             net.step(1 + i % 3);
         }
         net.renew(1);
+        net.pass(300_000_000);
         for id in [open, waiting] {
             if net.pending(3, id) {
                 continue;
@@ -257,8 +262,28 @@ fn it_dies_before_its_clients_come() {
     }
     net.core(2).unbind(20, now);
     net.settle();
+    net.pass(300_000_000);
     assert_eq!(net.result(1, commit), 0);
     assert_eq!(net.result(3, open), ESRCDIED);
     assert_eq!(net.result(3, waiting), EDSTDIED);
+    net.assert_clean();
+}
+
+/// Once the commit has returned, the end of the old VM is nothing to anybody.
+#[test]
+fn the_old_vm_may_go_after_the_commit() {
+    let (mut net, open, waiting) = loaded();
+    let watcher = net.await_unbind(3, 0, 20);
+    start(&mut net, 1, 20);
+    let now = net.now;
+    let commit = net.core(1).migrate_commit(20, 0, now);
+    net.adopt(2, 20, TOKEN);
+    while net.core(1).is_pending(commit) {
+        net.pass(10_000_000);
+    }
+    net.kill_vm(1);
+    net.settle();
+    assert!(net.pending(3, watcher));
+    assert_serves(&mut net, 2, open, waiting);
     net.assert_clean();
 }

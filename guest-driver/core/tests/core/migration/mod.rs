@@ -1,5 +1,6 @@
 //! Endpoints that move: docs/endpoint-migration.md.
 
+mod chaos;
 mod failures;
 mod frames;
 mod moves;
