@@ -172,6 +172,22 @@ impl Guest {
         moving.finish(on_progress)?.moved()
     }
 
+    /// After a move, wherever it has led, the guest runs as soon as its VMM has put away what it
+    /// needed for that.
+    fn wait_running(&mut self) -> Result<()> {
+        let end = Instant::now() + COMMAND_LIMIT;
+        loop {
+            let state = self.api().get("vm.info")?["state"].clone();
+            if state == "Running" {
+                return Ok(());
+            }
+            ensure!(
+                Instant::now() < end && self.vmm.wait_at_most(PERIOD)?.is_none(),
+                "after a move the guest is {state}"
+            );
+        }
+    }
+
     /// A VMM that waits for the guest, and where.
     fn receiver(&mut self, lab: &Lab, to: &Destination) -> Result<(Vmm, Value)> {
         let name = self.next_name();
@@ -319,8 +335,7 @@ impl Moving<'_> {
         }
         self.follow(COMMAND_LIMIT);
         self.guest.moved_to(self.there);
-        let state = self.guest.api().get("vm.info")?["state"].clone();
-        ensure!(state == "Running", "after its move the guest is {state}");
+        self.guest.wait_running()?;
         Ok(Outcome::Moved(Box::new(Migrated {
             began: self.began,
             ended,
@@ -331,8 +346,7 @@ impl Moving<'_> {
 
     fn stayed(self, seen: Progress) -> Result<Outcome> {
         self.guest.agent.stays();
-        let state = self.guest.api().get("vm.info")?["state"].clone();
-        ensure!(state == "Running", "it has not moved, and is {state}");
+        self.guest.wait_running()?;
         Ok(Outcome::Stayed(Box::new(seen)))
     }
 }

@@ -78,11 +78,16 @@ struct Tests<'a> {
 }
 
 impl Tests<'_> {
-    /// Runs those of these names, or all, also in a new machine if the emulation stops.
+    /// Runs those of these names, or all, also in a new machine if the emulation stops. It may stop
+    /// again and again, as long as there is something done in between.
     fn run_to_end(&mut self, runner: &Runner<'_>, names: &[String]) -> Result<()> {
-        let mut restarts = 0;
+        let (mut restarts, mut done) = (0, self.done.len());
         loop {
-            match self.run(runner, names) {
+            let ended = self.run(runner, names);
+            if self.done.len() > done {
+                (restarts, done) = (0, self.done.len());
+            }
+            match ended {
                 Err(error) if runner.may_restart(&error, restarts) => {
                     restarts += 1;
                     self.view.show(&restarted(&error));
