@@ -168,6 +168,10 @@ pub fn tests() -> &'static [Test] {
             name: "migration-of-fast-writer",
             run: migration::fast_writer::cancelled_and_forced,
         },
+        Test {
+            name: "migration-requirements",
+            run: migration::requirements::hold,
+        },
     ]
 }
 

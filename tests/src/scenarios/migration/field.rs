@@ -112,9 +112,19 @@ impl Field {
 
 /// A guest on a host of the cluster, which may move.
 pub fn spec(cluster: &mut Cluster, host: u8, vm: u32, name: &str) -> Result<GuestSpec> {
+    spec_in(cluster, host, (vm, DCID), name)
+}
+
+/// The same with the container of the VM.
+pub fn spec_in(
+    cluster: &mut Cluster,
+    host: u8,
+    (vm, dcid): (u32, u32),
+    name: &str,
+) -> Result<GuestSpec> {
     let host = cluster.host(host)?;
     let attachment = Attachment::Movable {
-        socket: host.attach(vm, DCID)?,
+        socket: host.attach(vm, dcid)?,
         node: host.control().to_owned(),
     };
     let spec = GuestSpec::new(name, attachment);

@@ -8,6 +8,7 @@ pub mod load;
 mod picture;
 pub mod refusals;
 mod report;
+pub mod requirements;
 pub mod soak;
 
 use anyhow::{Result, ensure};
