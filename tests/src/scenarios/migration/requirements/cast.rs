@@ -135,7 +135,7 @@ impl Cast {
         for actor in &mut self.queued {
             actor.waits()?;
         }
-        for actor in &mut self.newcomer {
+        for actor in self.newcomer.iter_mut() {
             actor.waits()?;
         }
         for actor in [&mut self.holding, &mut self.blocked, &mut self.watching] {
@@ -196,7 +196,7 @@ impl Cast {
         for (actor, text) in self.queued.iter_mut().zip(["one", "two"]) {
             actor.expect(&format!("send {text} to 1: ok"))?;
         }
-        for actor in &mut self.newcomer {
+        for actor in self.newcomer.iter_mut() {
             actor.expect("send three to 1: ok")?;
         }
         Ok(())
