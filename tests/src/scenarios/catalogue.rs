@@ -157,20 +157,12 @@ pub fn tests() -> &'static [Test] {
             run: migration::faults::before_the_hand_over,
         },
         Test {
-            name: "migration-faults-at-commit",
-            run: migration::faults::at_the_commit,
-        },
-        Test {
             name: "migration-refused",
             run: migration::refusals::refused,
         },
         Test {
             name: "migration-of-fast-writer",
             run: migration::fast_writer::cancelled_and_forced,
-        },
-        Test {
-            name: "migration-requirements",
-            run: migration::requirements::hold,
         },
     ]
 }
@@ -179,6 +171,14 @@ pub fn tests() -> &'static [Test] {
 #[must_use]
 pub fn long_tests() -> &'static [Test] {
     &[
+        Test {
+            name: "migration-faults-at-commit",
+            run: migration::faults::at_the_commit,
+        },
+        Test {
+            name: "migration-requirements",
+            run: migration::requirements::hold,
+        },
         Test {
             name: "long-storm",
             run: calls::long_storm,

@@ -42,3 +42,8 @@ pub fn assert_answered(net: &mut Net, vm: u32, id: CallId, data: &[u8]) {
     assert_eq!((got.result, got.kind, got.from.nr), (0, Kind::Reply, 20));
     assert_eq!(got.data, data);
 }
+
+/// The number of an endpoint, as a byte of a message.
+fn low(number: i32) -> u8 {
+    u8::try_from(number).unwrap()
+}

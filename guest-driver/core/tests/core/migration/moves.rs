@@ -1,6 +1,6 @@
 //! What an endpoint takes along, whoever waits for it and wherever.
 
-use super::{TOKEN, assert_answered, start, take, three};
+use super::{TOKEN, assert_answered, low, start, take, three};
 use crate::net::Net;
 use dvs_core::errors::*;
 use dvs_core::{ANY, HARDWARE, Kind, NO_VALUE};
@@ -15,11 +15,11 @@ fn all_that_waits_goes_along() {
         let mut net = three();
         let generation = net.located(20).gen_;
         let open = CLIENTS.map(|(vm, nr)| {
-            let id = net.sendrec(vm, nr, 20, &[1, nr as u8], 0);
+            let id = net.sendrec(vm, nr, 20, &[1, low(nr)], 0);
             assert_eq!(take(&mut net, 1, 20).unwrap().1, Kind::Request);
             (vm, nr, id)
         });
-        let waiting = LATER.map(|(vm, nr)| (vm, nr, net.sendrec(vm, nr, 20, &[2, nr as u8], 0)));
+        let waiting = LATER.map(|(vm, nr)| (vm, nr, net.sendrec(vm, nr, 20, &[2, low(nr)], 0)));
         for (vm, nr) in CLIENTS {
             assert_eq!(net.notify_value(vm, nr, 20, dvs_core::SELF, nr.into()), 0);
         }
@@ -37,11 +37,11 @@ fn all_that_waits_goes_along() {
         notes.sort_unstable();
         assert_eq!(notes, [(-1, NO_VALUE), (10, 10), (11, 11), (12, 12)]);
         requests.sort();
-        assert_eq!(requests, [13, 14, 15].map(|nr| (nr, vec![2, nr as u8])));
+        assert_eq!(requests, [13, 14, 15].map(|nr| (nr, vec![2, low(nr)])));
         for (vm, nr, id) in open.into_iter().chain(waiting) {
             assert!(net.pending(vm, id));
-            assert_eq!(net.reply(to, 20, nr, &[9, nr as u8]), 0);
-            assert_answered(&mut net, vm, id, &[9, nr as u8]);
+            assert_eq!(net.reply(to, 20, nr, &[9, low(nr)]), 0);
+            assert_answered(&mut net, vm, id, &[9, low(nr)]);
         }
         net.assert_clean();
     }
@@ -196,7 +196,7 @@ fn many_requests_go_along() {
         .iter()
         .map(|&(vm, nr)| {
             net.bind(vm, nr);
-            let id = net.sendrec(vm, nr, 20, &[nr as u8], 0);
+            let id = net.sendrec(vm, nr, 20, &[low(nr)], 0);
             assert!(take(&mut net, 1, 20).is_some());
             assert_eq!(net.notify(vm, nr, 20), EBADCALL, "users may not");
             (vm, nr, id)
@@ -204,8 +204,8 @@ fn many_requests_go_along() {
         .collect();
     net.migrate(1, 2, 20);
     for &(vm, nr, id) in &calls {
-        assert_eq!(net.reply(2, 20, nr, &[nr as u8]), 0);
-        assert_answered(&mut net, vm, id, &[nr as u8]);
+        assert_eq!(net.reply(2, 20, nr, &[low(nr)]), 0);
+        assert_answered(&mut net, vm, id, &[low(nr)]);
     }
     let id = net.receive(2, 20, ANY, 0);
     assert!(net.pending(2, id));

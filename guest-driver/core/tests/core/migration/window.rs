@@ -1,6 +1,6 @@
 //! Between start and commit or rollback.
 
-use super::{TOKEN, assert_answered, start, take, three};
+use super::{TOKEN, assert_answered, low, start, take, three};
 use dvs_core::errors::*;
 use dvs_core::{ANY, Kind, NOWAIT, RTS_MIGRATE};
 
@@ -13,7 +13,7 @@ fn back_is_as_before() {
     let before = net.state(1, 20);
     start(&mut net, 1, 20);
     let open = CLIENTS.map(|(vm, nr)| {
-        let id = net.sendrec(vm, nr, 20, &[nr as u8], 0);
+        let id = net.sendrec(vm, nr, 20, &[low(nr)], 0);
         assert!(net.pending(vm, id), "it waits");
         (vm, nr, id)
     });
