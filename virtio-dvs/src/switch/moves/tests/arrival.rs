@@ -187,6 +187,25 @@ fn nodes_that_know_of_the_move_first_are_told_when_it_runs() {
 }
 
 #[test]
+fn nodes_that_know_first_that_a_vm_is_taken_back_are_told_when_it_runs() {
+    let mut world = World::new();
+    let id = world.held();
+    let from = place(ME, 10, 10);
+    world.take(1, from);
+    let early = world.arrives(THIRD, (8, 11), &World::frame((5, 3), (1, 10)));
+    assert_eq!(early, Verdict::Drop(Drop::Looking));
+    assert_eq!(world.notices, []);
+    world.forget();
+    world.answer(
+        &Request::Take { vm: 1, from },
+        answered(1, place(ME, 11, 10)),
+    );
+    world.switch.started(id);
+    world.settle();
+    assert_eq!(world.notices, [(THIRD, Notice::Retry { vm: 1 })]);
+}
+
+#[test]
 fn nodes_that_were_wrong_are_told() {
     let mut world = World::new();
     world.prepare();
