@@ -205,12 +205,13 @@ impl Switch {
         let mut port = Port::new(record.attributes, record.dc);
         if let Some(life) = record.life {
             port.restore(life, record.driving, &record.endpoints);
-            if self.cluster.is_some() {
-                // It may have been about to move when this node was started.
-                self.watch(vm);
-            }
         }
-        Ok(self.insert(port))
+        let id = self.insert(port);
+        if record.life.is_some() && self.cluster.is_some() {
+            // It may have been about to move when this node was started.
+            self.watch(vm);
+        }
+        Ok(id)
     }
 
     /// Whether there may be one more port.
@@ -233,6 +234,7 @@ impl Switch {
         let vm = port.attributes.vm;
         self.by_vm.remove(&vm);
         self.forget_port(id);
+        self.unwatch_port(&port);
         self.ask(Request::Leave { vm }, Pending::Nothing("leave"));
     }
 

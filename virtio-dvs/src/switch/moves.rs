@@ -18,7 +18,8 @@ mod arrival;
 mod departure;
 mod request;
 
-use crate::directory::{DirectoryError, NodeId, Place, Request, Seen};
+use crate::directory::{DirectoryError, Interest, NodeId, Place, Request, Seen};
+use crate::switch::cluster::Cluster;
 use crate::switch::port::{Port, Stage};
 use crate::switch::{Action, Pending, PortId, Switch};
 use std::collections::BTreeMap;
@@ -223,6 +224,7 @@ impl Switch {
             self.renew_held(id);
         }
         self.actions.push_back(Action::Carries(id));
+        self.orphaned_unless_connected(id);
         Ok(())
     }
 
@@ -262,7 +264,19 @@ impl Switch {
 
     /// From now on there is news when the record of a VM of this node changes.
     pub(super) fn watch(&mut self, vm: u32) {
+        if let Some(port) = self.port_of(vm).and_then(|id| self.port_mut(id)) {
+            port.watched = true;
+        }
         self.ask(Request::Locate { vm }, Pending::Locate(vm));
+    }
+
+    /// The port is gone: nobody here needs that news, unless VMs of this node send there.
+    pub(super) fn unwatch_port(&mut self, port: &Port) {
+        let vm = port.attributes.vm;
+        let routed = |it: &Cluster| it.routes.get(vm).is_some();
+        if port.watched && !self.cluster.as_ref().is_some_and(routed) {
+            self.actions.push_back(Action::Unwatch(Interest::Vm(vm)));
+        }
     }
 
     fn orphaned_unless_connected(&mut self, id: PortId) {
@@ -289,6 +303,7 @@ impl Switch {
             cluster.moves.elsewhere.remove(&vm);
         }
         self.forget_port(id);
+        self.unwatch_port(&port);
         self.actions.push_back(Action::Removed(id));
     }
 }

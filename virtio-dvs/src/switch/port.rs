@@ -80,6 +80,8 @@ pub(super) struct Port {
     pub(super) given_up: bool,
     /// Whoever had the port wants it no more; it waits only for what the record will say.
     pub(super) forgotten: bool,
+    /// Changes of the VM's record are news.
+    pub(super) watched: bool,
     /// Where the directory has put that life: grows with each life and each move.
     pub(super) epoch: u32,
     /// A new life was asked for, while the guest runs on in this one.
@@ -134,6 +136,7 @@ impl Port {
             stage: Stage::Here,
             given_up: false,
             forgotten: false,
+            watched: false,
             epoch: 0,
             connected: false,
             running: false,

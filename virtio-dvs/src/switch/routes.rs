@@ -237,6 +237,14 @@ impl Route {
         heard
     }
 
+    /// The VM was at this node until now.
+    pub(super) fn was_at(&mut self, here: Location) {
+        self.learn(Lives {
+            last: here.incarnation,
+            current: Some(here),
+        });
+    }
+
     /// The VM comes to this node alive. Whoever waits may see for itself.
     pub(super) fn comes_alive(mut self, lives: Lives) -> Heard {
         let mut heard = self.learn(lives);

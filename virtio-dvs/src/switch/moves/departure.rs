@@ -1,7 +1,7 @@
 //! A VM leaves this node, or nobody sees to it any more.
 
 use super::*;
-use crate::directory::{Lives, Owner};
+use crate::directory::{Lives, Location, Owner};
 use crate::switch::peer::Notice;
 use crate::switch::port::Life;
 
@@ -32,7 +32,7 @@ impl Switch {
         let Some(port) = self.port_mut(id) else {
             return;
         };
-        let vm = port.attributes.vm;
+        let (vm, dcid) = (port.attributes.vm, port.attributes.dcid);
         let owed = std::mem::take(&mut port.owed);
         let owed_nodes = std::mem::take(&mut port.owed_nodes);
         let forgotten = port.forgotten;
@@ -40,18 +40,27 @@ impl Switch {
         port.running = false;
         port.given_up = false;
         port.renewed = None;
-        port.life = Life::Over(port.last_incarnation());
+        port.watched = false;
+        let incarnation = port.last_incarnation();
+        port.life = Life::Over(incarnation);
         self.forget_life(id);
         self.by_vm.remove(&vm);
         if let Some(cluster) = &mut self.cluster {
             cluster.moves.elsewhere.insert(vm, id);
         }
+        let here = Location {
+            incarnation,
+            node: self.me,
+            epoch: before,
+            dcid,
+        };
         if let Some(route) = self.route_to(vm) {
-            let heard = route.learn(lives);
+            route.was_at(here);
+            let mut heard = route.learn(lives);
+            // What was delivered here is in its memory.
+            heard.moved = false;
+            heard.retry.extend(owed.into_iter().flatten());
             self.tell_heard(vm, heard);
-        }
-        for sender in owed.into_iter().flatten() {
-            self.say_retry(sender, vm);
         }
         for node in owed_nodes.into_iter().flatten() {
             self.notify(node, Notice::Moved { vm, epoch: before });
@@ -101,8 +110,11 @@ impl Switch {
         if self.port_of(vm) != Some(id) {
             return self.refuse_life(id, vm);
         }
-        if ended.is_ok() || self.look(Wish::Abandoned(id, vm), vm).is_err() {
+        if ended.is_ok() {
             self.end_abandoned(id);
+        } else {
+            let wish = Pending::Look(Wish::Abandoned(id, vm));
+            self.ask(Request::Look { vm }, wish);
         }
     }
 
@@ -153,6 +165,8 @@ impl Switch {
         if port.forgotten {
             self.remove(id);
             self.ask(Request::Leave { vm }, Pending::Nothing("leave"));
+        } else if port.running {
+            self.renew(id);
         } else if port.connected {
             self.begin(id);
             self.actions.push_back(Action::Carries(id));
