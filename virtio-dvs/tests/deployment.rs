@@ -21,7 +21,8 @@ const UNITS: [(&str, &str); 4] = [
         include_str!("../../resources/systemd/dvs-migration.socket"),
     ),
     (
-        "dvs-migration@7.service",
+        // As systemd names the instance when it looks at the socket.
+        "dvs-migration@internal.service",
         include_str!("../../resources/systemd/dvs-migration@.service"),
     ),
 ];

@@ -242,7 +242,7 @@ fn a_file_of_the_first_format_is_understood() {
     assert_eq!(privilege(&mut directory, owner, 7), Ok(7));
     // Older nodes see from the head that they do not know all of it.
     let text = fs::read_to_string(&path).unwrap();
-    assert!(text.starts_with(r#"{"head":{"format":2"#), "{text}");
+    assert!(text.starts_with(r#"{"head":{"format":3"#), "{text}");
 }
 
 #[test]
@@ -299,10 +299,10 @@ fn files_that_are_refused() {
     assert!(refuse("{\"leave\":{\"vm\":1}}\n").contains("the head is missing"));
     assert!(refuse(&format!("{head}\n{head}\n")).contains("line 2"));
     assert!(refuse(&format!("{head}\n{{\"unheard_of\":1}}\n")).contains("unknown variant"));
-    for format in [0, 3] {
+    for format in [0, 4] {
         let other = head.replace("\"format\":1", &format!("\"format\":{format}"));
         let error = refuse(&format!("{other}\n"));
-        let sentence = format!("its format is {format}, this node knows 1 to 2");
+        let sentence = format!("its format is {format}, this node knows 1 to 3");
         assert!(error.contains(&sentence), "{error}");
     }
     fs::remove_file(&path).unwrap();

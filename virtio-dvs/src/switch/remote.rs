@@ -129,7 +129,12 @@ impl Switch {
             return Err(Drop::DestinationOver);
         }
         if port.epoch != stamp.dst_epoch {
-            let epoch = stamp.dst_epoch;
+            let (known, epoch) = (port.epoch, stamp.dst_epoch);
+            let cluster = self.cluster.as_mut();
+            // The node may know before us that the VM was taken back.
+            if known < epoch && cluster.is_some_and(|it| it.moves.turn_away(from, vm, epoch)) {
+                return Err(Drop::Looking);
+            }
             self.notify(from, Notice::Moved { vm, epoch });
             return Err(Drop::NotHere);
         }

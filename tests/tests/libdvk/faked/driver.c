@@ -15,6 +15,7 @@ struct dvs_unbind unbound;
 struct dvs_await awaited;
 struct dvs_copy copied;
 struct dvs_wakeup woken;
+struct dvs_migrate migrated;
 struct dvs_privilege privilege;
 struct dvs_state state;
 unsigned long last;
@@ -132,6 +133,9 @@ int __wrap_ioctl(int fd, unsigned long request, void *asked)
 		break;
 	case DVS_IOC_WAKEUP:
 		KEEP(woken, asked);
+		break;
+	case DVS_IOC_MIGRATE:
+		KEEP(migrated, asked);
 		break;
 	case DVS_IOC_GETEP:
 		drive_getep(asked);

@@ -27,6 +27,7 @@ extern struct dvs_unbind unbound;
 extern struct dvs_await awaited;
 extern struct dvs_copy copied;
 extern struct dvs_wakeup woken;
+extern struct dvs_migrate migrated;
 extern struct dvs_privilege privilege;
 extern struct dvs_state state;
 extern unsigned long last;

@@ -117,9 +117,10 @@ void configuration(void)
 	CHECK_RET(dvk_proxy_conn(0, CONNECT_SPROXY), EDVSPRIVILEGES);
 	CHECK_RET(dvk_get2rmt(NULL, NULL), EDVSNOSYS);
 	CHECK_RET(dvk_put2lcl(NULL, NULL), EDVSNOSYS);
-	CHECK_RET(dvk_migr_start(DC, 9), EDVSNOSYS);
 	CHECK_RET(dvk_getproxyinfo(0, NULL, NULL), EDVSBADPROXY);
 	CHECK(calls == before);
+	CHECK_RET(dvk_migr_start(DC, 9), 0);
+	CHECK(migrated.what == DVS_MIGRATE_START && migrated.ep == 9);
 	fails_with = ENODEV;
 	CHECK_RET(dvk_dvs_init(NODE, NULL), EDVSNODEV);
 	CHECK_RET(dvk_add_node(DC, NODE), EDVSNODEV);

@@ -183,6 +183,7 @@ fn the_next_life_begins_where_the_last_was_given_up() {
     let from = |owner: Owner| place(1, 1, owner.incarnation);
     server.expire(1);
     one.until_lease(Lease::Held);
+    two.until_lost(1);
     let seen = two.look(1).unwrap();
     assert_eq!((seen.place, seen.record.life), (from(owner), None));
     let taken = two.take_vm(1, from(owner)).unwrap();
