@@ -18,7 +18,10 @@ impl Switch {
         let Some(id) = self.any_port_of(vm) else {
             return;
         };
-        let Some(port) = self.port_mut(id).filter(|port| port.epoch < epoch) else {
+        // Where a life was asked for, the answer tells: what is heard before it may be older.
+        let settled = |port: &&mut Port| !matches!(port.life, Life::Asked(_));
+        let port = self.port_mut(id).filter(settled);
+        let Some(port) = port.filter(|port| port.epoch < epoch) else {
             return;
         };
         let before = std::mem::replace(&mut port.epoch, epoch);

@@ -302,3 +302,16 @@ fn a_vm_on_its_way_can_be_detached() {
     assert!(world.asked.is_empty());
     assert_eq!(world.switch.any_port_of(9), None);
 }
+
+#[test]
+fn what_is_heard_before_a_life_begins_here_is_no_departure() {
+    let mut world = World::new();
+    world.switch.attach(VmAttributes::new(3, 0)).unwrap();
+    world.settle();
+    let id = world.port(3);
+    world.switch.connected(id);
+    let lives = alive(place(OTHER, 5, 5));
+    world.switch.news(News::Vm { vm: 3, lives });
+    world.settle();
+    assert_eq!(world.switch.port_of(3), Some(id));
+}
