@@ -156,14 +156,6 @@ pub fn tests() -> &'static [Test] {
             name: "migration-faults-before-hand-over",
             run: migration::faults::before_the_hand_over,
         },
-        Test {
-            name: "migration-refused",
-            run: migration::refusals::refused,
-        },
-        Test {
-            name: "migration-of-fast-writer",
-            run: migration::fast_writer::cancelled_and_forced,
-        },
     ]
 }
 
@@ -178,6 +170,14 @@ pub fn long_tests() -> &'static [Test] {
         Test {
             name: "migration-requirements",
             run: migration::requirements::hold,
+        },
+        Test {
+            name: "migration-refused",
+            run: migration::refusals::refused,
+        },
+        Test {
+            name: "migration-of-fast-writer",
+            run: migration::fast_writer::cancelled_and_forced,
         },
         Test {
             name: "long-storm",

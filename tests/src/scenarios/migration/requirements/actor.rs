@@ -1,10 +1,8 @@
 //! A process in a guest that makes calls when it is told to.
 
-use std::time::Duration;
-
 use anyhow::{Context, Result, ensure};
 
-use crate::harness::{COMMAND_LIMIT, Guest, Task};
+use crate::harness::{COMMAND_LIMIT, Guest, Output, Task};
 
 /// What opens a gate: SIGUSR1.
 const OPEN: i32 = 10;
@@ -81,8 +79,7 @@ impl Actor {
     /// Waits for its end: it has nothing more to tell.
     pub fn end(mut self) -> Result<()> {
         self.waits()?;
-        let limit: Duration = COMMAND_LIMIT;
-        let end = self.task.finish(limit)?.success();
+        let end = self.task.finish(COMMAND_LIMIT).and_then(Output::success);
         end.map(drop).with_context(|| self.name)
     }
 }

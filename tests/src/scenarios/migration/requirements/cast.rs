@@ -135,7 +135,7 @@ impl Cast {
         for actor in &mut self.queued {
             actor.waits()?;
         }
-        for actor in self.newcomer.iter_mut() {
+        if let Some(actor) = &mut self.newcomer {
             actor.waits()?;
         }
         for actor in [&mut self.holding, &mut self.blocked, &mut self.watching] {
@@ -167,7 +167,7 @@ impl Cast {
         self.user.expect("send no to 4: -102")?;
         // Who waits for an endpoint that was bound before finds it (R37).
         if let [.., other] = clients {
-            let mut waiting = Actor::start(other, 5, "await-bound:4")?;
+            let mut waiting = Actor::start(other, 8, "await-bound:4")?;
             waiting.told("await-bound 4: 4")?;
             waiting.end()?;
         }
@@ -196,7 +196,7 @@ impl Cast {
         for (actor, text) in self.queued.iter_mut().zip(["one", "two"]) {
             actor.expect(&format!("send {text} to 1: ok"))?;
         }
-        for actor in self.newcomer.iter_mut() {
+        if let Some(actor) = &mut self.newcomer {
             actor.expect("send three to 1: ok")?;
         }
         Ok(())
