@@ -11,7 +11,7 @@ struct layout {
 	struct dvs_limits limits;
 	dvs_u32 note_words;
 	dvs_size eps, dests, ops, chans, held, notes, values, awaited, copyings, parties, loans;
-	dvs_size bulk, total;
+	dvs_size claims, bulk, total;
 };
 
 static dvs_u32 or_default(dvs_u32 value, dvs_u32 standard)
@@ -25,6 +25,12 @@ static dvs_size place(dvs_size *at, dvs_u64 count, dvs_size size)
 
 	*at = ALIGN16(start + count * size);
 	return start;
+}
+
+/* As many as all peers have credits for. Notifications that came with their endpoints have others. */
+static dvs_u32 held_places(const struct dvs_limits *m)
+{
+	return m->peers * m->credits;
 }
 
 static int lay_out(const struct dvs_limits *wanted, struct layout *l)
@@ -54,13 +60,14 @@ static int lay_out(const struct dvs_limits *wanted, struct layout *l)
 	l->dests = place(&at, m->destinations, sizeof(struct dvs_dest));
 	l->ops = place(&at, m->operations, sizeof(struct dvs_op));
 	l->chans = place(&at, m->peers, sizeof(struct dvs_chan));
-	l->held = place(&at, (dvs_u64)m->peers * m->credits, sizeof(struct dvs_held));
+	l->held = place(&at, (dvs_u64)held_places(m) + m->endpoints, sizeof(struct dvs_held));
 	l->notes = place(&at, (dvs_u64)m->endpoints * l->note_words, sizeof(dvs_u64));
 	l->values = place(&at, DVS_VALUES(m->endpoints), sizeof(struct dvs_value));
 	l->awaited = place(&at, m->endpoints, sizeof(struct dvs_awaited));
 	l->copyings = place(&at, m->copies, sizeof(struct dvs_copying));
 	l->parties = place(&at, m->sides, sizeof(struct dvs_party));
 	l->loans = place(&at, m->grants, sizeof(struct dvs_loan));
+	l->claims = place(&at, m->endpoints, sizeof(struct dvs_claim));
 	at = (at + DVS_BULK_STRIDE - 1) & ~(dvs_size)(DVS_BULK_STRIDE - 1);
 	l->bulk = place(&at, (dvs_u64)m->peers * DVS_BULK_WINDOW, sizeof(struct dvs_bulk_slot));
 	l->total = at;
@@ -120,6 +127,9 @@ static void fill(void *user, struct dvs_chan *ch, struct dvs_out *out,
 	case DVS_OUT_UNFETCH:
 		dvs_party_fill(c, dvs_entry(out, struct dvs_party, out), f, payload);
 		break;
+	case DVS_OUT_ADOPTED:
+		dvs_adopt_fill(c, dvs_entry(out, struct dvs_ep, moving.out), f);
+		break;
 	}
 }
 
@@ -158,6 +168,18 @@ static void take_frame(void *user, struct dvs_chan *ch,
 	case DVS_K_FETCH:
 		dvs_serve_fetch(c, ch, f, payload);
 		break;
+	case DVS_K_ADOPT:
+		dvs_move_asked(c, ch, f, payload);
+		break;
+	case DVS_K_ADOPTED:
+		dvs_move_adopted(c, ch, f);
+		break;
+	case DVS_K_MOVED:
+		dvs_dest_not_there(c, ch, src);
+		break;
+	case DVS_K_BOUNCED:
+		dvs_follow_bounced(c, ch, f);
+		break;
 	case DVS_K_CANCEL:
 		dvs_held_cancel(c, ch, f->op);
 		break;
@@ -185,6 +207,8 @@ static void take_frame(void *user, struct dvs_chan *ch,
 	case DVS_K_CANCELLED:
 	case DVS_K_FAILED:
 	case DVS_K_COPIED:
+	case DVS_K_ELSEWHERE:
+	case DVS_K_HAND:
 		dvs_op_answer(c, ch, f, payload);
 		break;
 	default:
@@ -209,8 +233,11 @@ static void gone(void *user, struct dvs_chan *ch, int renewed)
 	dvs_op_peer_gone(c, ch, cut_off);
 	dvs_party_peer_gone(c, ch, cut_off);
 	dvs_dest_forget_peer(c, ch, cut_off ? cut_off : DVS_ESRCDIED);
+	dvs_move_peer_gone(c, ch);
+	dvs_adopt_peer_gone(c, ch);
 	for (i = 0; i < c->limits.endpoints; i++) {
 		c->ep[i].peers &= ~(1ull << ch->index);
+		dvs_move_told(c, &c->ep[i], ch);
 		dvs_ep_release_if_over(c, &c->ep[i]);
 	}
 }
@@ -251,6 +278,11 @@ static void init_endpoints(struct dvs_core *c, dvs_u64 *notes)
 		dvs_list_init(&ep->open);
 		dvs_list_init(&ep->parties);
 		dvs_list_init(&ep->loans);
+		dvs_list_init(&ep->moving.out.link);
+		dvs_list_init(&ep->moving.calls);
+		dvs_list_init(&ep->moving.adopters);
+		dvs_list_init(&ep->moving.stalled);
+		dvs_list_init(&ep->moving.claims);
 	}
 }
 
@@ -273,19 +305,23 @@ static void init_pools(struct dvs_core *c, const struct layout *l, struct dvs_he
 	dvs_list_init(&c->free_ops);
 	dvs_list_init(&c->free_held);
 	dvs_list_init(&c->orphans);
+	dvs_list_init(&c->adopted);
+	dvs_list_init(&c->free_adopted);
 	dvs_list_init(&c->free_values);
 	for (i = 0; i < c->limits.operations; i++) {
 		dvs_list_init(&c->op[i].out.link);
 		dvs_list_push(&c->free_ops, &c->op[i].link);
 	}
-	for (i = 0; i < c->limits.peers * c->limits.credits; i++)
-		dvs_list_push(&c->free_held, &held[i].link);
+	for (i = 0; i < held_places(&c->limits) + c->limits.endpoints; i++)
+		dvs_list_push(i < held_places(&c->limits) ? &c->free_held : &c->free_adopted,
+			      &held[i].link);
 	for (i = 0; i < DVS_VALUES(c->limits.endpoints); i++)
 		dvs_list_push(&c->free_values, &values[i].link);
 	init_endpoints(c, (dvs_u64 *)((char *)c + l->notes));
 	dvs_copy_init(c);
 	dvs_party_init(c);
 	dvs_loan_init(c);
+	dvs_claim_init(c);
 }
 
 struct dvs_core *dvs_core_init(void *memory, void *slots,
@@ -315,6 +351,7 @@ struct dvs_core *dvs_core_init(void *memory, void *slots,
 	c->copying = (struct dvs_copying *)((char *)memory + l.copyings);
 	c->party = (struct dvs_party *)((char *)memory + l.parties);
 	c->loan = (struct dvs_loan *)((char *)memory + l.loans);
+	c->claim = (struct dvs_claim *)((char *)memory + l.claims);
 	c->channels = (struct dvs_channels){
 		.chan = (struct dvs_chan *)((char *)memory + l.chans),
 		.count = l.limits.peers,
@@ -377,6 +414,8 @@ void DVS_HOT dvs_core_flush(struct dvs_core *c)
 {
 	dvs_u32 i;
 
+	if (c->restless)
+		dvs_move_proceed(c);
 	if (!c->died)
 		return;
 	c->died = 0;
@@ -394,6 +433,7 @@ static void take_node_frame(struct dvs_core *c, const struct dvs_frame *f)
 			dvs_control_ask_again(c, DVS_AGAIN_ALL);
 		break;
 	case DVS_K_GONE:
+		dvs_claims_gone(c, (dvs_u32)f->arg, (dvs_u32)(f->arg >> 32));
 		dvs_channels_gone(&c->channels, (dvs_u32)f->arg, (dvs_u32)(f->arg >> 32));
 		break;
 	case DVS_K_BOUND:
@@ -411,6 +451,9 @@ static void take_node_frame(struct dvs_core *c, const struct dvs_frame *f)
 		break;
 	case DVS_K_PRIVILEGED:
 		dvs_privileges_result(c, f);
+		break;
+	case DVS_K_OFFERED:
+		dvs_move_offered(c, f);
 		break;
 	case DVS_K_RENEWED:
 		dvs_renew(c, (dvs_u32)f->arg);

@@ -73,6 +73,7 @@ struct dvs_privileges {
 };
 
 #include "copy.h"
+#include "migrate.h"
 
 /* How a message came to be. */
 enum dvs_kind {
@@ -95,7 +96,7 @@ struct dvs_req {
 	const void *data;
 	dvs_u32 len;
 	dvs_u8 kind;
-	dvs_u8 state;
+	dvs_u8 handed;			/* a record of it went to another VM with dst */
 };
 
 /*
@@ -124,6 +125,7 @@ struct dvs_call {
 	dvs_u8 what;
 	dvs_u8 state;
 	dvs_u8 flags;
+	dvs_u8 deciding;		/* adopt: the directory is asked */
 	struct dvs_list link;		/* in a list of its endpoint */
 	struct dvs_list wait;		/* among those who watch a far endpoint */
 	struct dvs_ep *ep;

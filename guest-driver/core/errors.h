@@ -30,6 +30,7 @@
 #define DVS_EPROCRUN		(-320)
 #define DVS_EPROCSTS		(-324)
 #define DVS_EONCOPY		(-328)
+#define DVS_EMIGRATE		(-332)
 #define DVS_EGRPLEADER		(-334)
 #define DVS_EPRIVILEGES		(-335)
 #define DVS_EBINDTYPE		(-336)

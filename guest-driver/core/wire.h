@@ -42,6 +42,7 @@
 #define DVS_K_ASK		6	/* op: nonce; arg: tell the state of the endpoints from this place on */
 #define DVS_K_PRIVILEGED	7	/* op: nonce; dst_ep, dst_gen; result */
 #define DVS_K_RENEWED		8	/* arg: the new incarnation of this VM; dst_inc: the one that is over */
+#define DVS_K_OFFERED		9	/* op: nonce; dst_ep, dst_gen; result */
 #define DVS_K_NODE_LAST		15
 
 #define DVS_K_ACK		16	/* acknowledges and grants, nothing else */
@@ -61,12 +62,17 @@
 /* Requests of the cores themselves, about endpoints; one credit each as well. */
 #define DVS_K_WATCH		40	/* tell me when dst_ep dies: answered by DIED, or not */
 #define DVS_K_FETCH		41	/* the destination of a copy is ready for its data; not answered */
+#define DVS_K_ADOPT		42	/* arg: token; hand dst_ep over to this VM: answered by HAND */
 #define DVS_K_WATCH_LAST	47
 
 /* Follow-ups and answers: room for them is kept by the request they belong to. */
 #define DVS_K_CANCEL		48	/* op: the sender of this request has left */
 #define DVS_K_DIED		49	/* src_ep, src_gen: the endpoint is over; src_ep 31438 (ANY): some are */
 #define DVS_K_NOP		50	/* keeps the place of a request that is not wanted any more; uses a credit as it did */
+#define DVS_K_MOVED		51	/* src_ep, src_gen: the endpoint has another VM now: look again */
+#define DVS_K_BOUNCED		52	/* NTF to src_ep, src_gen found it not here; dst_ep: its source, arg: its value */
+#define DVS_K_ADOPTED		53	/* op: of the ADOPT; result: this VM has the endpoint, or has not */
+#define DVS_K_ELSEWHERE		55	/* op: it was taken by dst, which has another VM now: ask there */
 #define DVS_K_TAKEN		56	/* op */
 #define DVS_K_RPL		57	/* op, payload */
 #define DVS_K_CANCELLED		58	/* op */
@@ -74,6 +80,7 @@
 #define DVS_K_NOTHERE		60	/* op: dst is not bound in this VM; nothing was executed */
 #define DVS_K_REDIRECT		61	/* op: send it, with this payload, to src_ep, src_gen instead (relay) */
 #define DVS_K_COPIED		62	/* op, result: this side of the copy is over */
+#define DVS_K_HAND		63	/* op: of the ADOPT; payload: records; arg: 0: these were the last */
 
 /* Bulk class: on the bulk queues, with numbers and credits of its own. */
 #define DVS_K_BULK_DATA		64	/* src_vm's part of a copy: op: the copy, arg: offset, payload */
@@ -87,6 +94,7 @@
 
 /* Flags of a frame. */
 #define DVS_F_NOWAIT		0x01	/* MSG, REQ: fail with AGAIN if the receiver does not wait now */
+#define DVS_F_TAKEN		0x02	/* REQ: dst took it in another VM, and only the answer is wanted */
 
 struct dvs_frame {
 	dvs_u8 kind;
@@ -120,6 +128,8 @@ _Static_assert(sizeof(struct dvs_frame) == DVS_FRAME_HEADER, "frame header");
 #define DVS_CTL_AWAIT		4	/* ep; result comes as FOUND, once it is bound */
 #define DVS_CTL_FORGET		5	/* nothing waits for the result of the AWAIT with this nonce any more */
 #define DVS_CTL_PRIVILEGE	6	/* ep, gen, calls, ipc_to, level; result comes as PRIVILEGED */
+#define DVS_CTL_OFFER		7	/* ep, gen, calls: token, 0: none; result comes as OFFERED */
+#define DVS_CTL_TAKE		8	/* ep, gen, calls: token; result comes as BOUND, with the privileges */
 
 struct dvs_ctl_request {
 	dvs_u32 op;
@@ -127,7 +137,7 @@ struct dvs_ctl_request {
 	dvs_u64 nonce;		/* comes back in the result; equal nonces are one request */
 	dvs_s32 ep;
 	dvs_u32 gen;
-	dvs_u64 calls;		/* PRIVILEGE: a bit for each DVS_MAY_*; otherwise zero */
+	dvs_u64 calls;		/* PRIVILEGE: a bit for each DVS_MAY_*; OFFER, TAKE: token; otherwise zero */
 	dvs_u64 ipc_to;		/* PRIVILEGE: a bit for each number + nr_tasks from 0 to 63; otherwise zero */
 	dvs_u32 level;		/* PRIVILEGE: DVS_LEVEL_*; otherwise zero */
 	dvs_u32 reserved0;	/* zero */
@@ -196,6 +206,7 @@ _Static_assert(sizeof(struct dvs_endpoint_state) == 64, "endpoint state");
 #define DVS_RTS_SENDING		0x4
 #define DVS_RTS_RECEIVING	0x8
 #define DVS_RTS_ONCOPY		0x400
+#define DVS_RTS_MIGRATE		0x800
 #define DVS_RTS_WAITUNBIND	0x20000
 #define DVS_RTS_WAITBIND	0x40000
 #define DVS_MIS_NOTIFY		0x4
@@ -220,6 +231,24 @@ struct dvs_copy_side {
 };
 
 _Static_assert(sizeof(struct dvs_copy_side) == 64, "side of a copy");
+
+/* What an endpoint takes along to another VM. Payload of HAND. */
+struct dvs_handed {
+	dvs_u32 what;		/* DVS_HAND_* */
+	dvs_u32 vm;		/* REQUEST: of the client, and its incarnation */
+	dvs_u32 inc;
+	dvs_s32 nr;		/* the client; of a NOTE its source */
+	dvs_u32 gen;
+	dvs_u32 reserved;	/* zero */
+	dvs_u64 op;		/* REQUEST: the client's id of it */
+	dvs_u64 value;		/* REQUEST: the server's token of it; of a NOTE its value */
+};
+
+_Static_assert(sizeof(struct dvs_handed) == 40, "record of a hand-over");
+
+#define DVS_HAND_REQUEST	1	/* taken, and not answered */
+#define DVS_HAND_NOTE		2	/* a notification that waits */
+#define DVS_HAND_WOKEN		3	/* a wakeup waits */
 
 #define DVS_CONFIG_ADMIN	0x1	/* this VM may administer its DC */
 

@@ -316,3 +316,56 @@ int dvs_revoke(const struct dvs *dvs, uint64_t grant)
 
 	return ioctl(dvs->fd, DVS_IOC_GRANT, &revoke) ? -errno : revoke.result;
 }
+
+static int migrate(const struct dvs *dvs, struct dvs_migrate *call)
+{
+	return ioctl(dvs->fd, DVS_IOC_MIGRATE, call) ? -errno : call->result;
+}
+
+int dvs_migrate_start(const struct dvs *dvs, int32_t ep, uint64_t *token, int64_t timeout_ms)
+{
+	struct dvs_migrate call = {
+		.what = DVS_MIGRATE_START, .ep = ep, .timeout_ms = timeout_ms,
+	};
+	int result = migrate(dvs, &call);
+
+	if (result == DVS_OK)
+		*token = call.token;
+	return result;
+}
+
+int dvs_migrate_commit(const struct dvs *dvs, int32_t ep, uint32_t vm, int64_t timeout_ms)
+{
+	struct dvs_migrate call = {
+		.what = DVS_MIGRATE_COMMIT, .ep = ep, .vm = vm, .timeout_ms = timeout_ms,
+	};
+
+	return migrate(dvs, &call);
+}
+
+int dvs_migrate_rollback(const struct dvs *dvs, int32_t ep, int64_t timeout_ms)
+{
+	struct dvs_migrate call = {
+		.what = DVS_MIGRATE_ROLLBACK, .ep = ep, .timeout_ms = timeout_ms,
+	};
+
+	return migrate(dvs, &call);
+}
+
+int dvs_adopt(struct dvs *dvs, int32_t ep, uint64_t token, uint32_t owner, int64_t timeout_ms)
+{
+	struct dvs_migrate call = {
+		.what = DVS_MIGRATE_ADOPT,
+		.ep = ep,
+		.token = token,
+		.owner = owner,
+		.timeout_ms = timeout_ms,
+	};
+	int result = migrate(dvs, &call);
+
+	if (result == DVS_OK) {
+		dvs->id = owner == DVS_BIND_FILE ? DVS_ID_FILE : DVS_ID_TASK;
+		dvs->generation = call.generation;
+	}
+	return result;
+}

@@ -32,6 +32,7 @@ static const struct {
 	{ DVS_ENOTBIND, "the caller has no endpoint, or nobody has the one the call is about" },
 	{ DVS_EPROCRUN, "the process is not waiting" },
 	{ DVS_EPROCSTS, "the destination does not wait for a reply" },
+	{ DVS_EMIGRATE, "the endpoint has moved, or is not being moved" },
 	{ DVS_EPRIVILEGES, "only an administrator may do this" },
 	{ DVS_ESLOTUSED, "the endpoint number is in use" },
 	{ DVS_EALLOCMEM, "a limit of this virtual machine is reached" },

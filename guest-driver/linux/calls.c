@@ -215,16 +215,40 @@ static int DVS_HOT vdvs_io_begin(struct vdvs_file *file, struct vdvs_wait *wait,
 	return vdvs_io_start(file, what, true);
 }
 
+/* The endpoint was moving, and has stayed: the call is made as if it were only now. */
+static bool DVS_HOT vdvs_io_again(struct vdvs_file *file, struct vdvs_io_call *call,
+				  s64 *timeout_ms, int *result)
+{
+	void *out = call->wait.call.send_buf, *in = call->wait.call.recv_buf;
+	u32 len = call->io.send_len, cap = call->wait.call.recv_cap;
+
+	if (likely(*result != DVS_EMIGRATE))
+		return false;
+	*result = vdvs_migrate_stay(file, call->io.id, timeout_ms);
+	if (*result)
+		return false;
+	call->wait = (struct vdvs_wait){
+		.call = {
+			.send_buf = out, .send_len = len, .recv_buf = in, .recv_cap = cap,
+		},
+	};
+	return true;
+}
+
 long DVS_HOT vdvs_call_io(struct vdvs_file *file, unsigned int cmd, void __user *arg, bool nonblock)
 {
 	struct vdvs_io_call call;
+	s64 timeout_ms;
 	int result, err;
 
 	err = vdvs_io_prepare(&call, cmd, arg, nonblock);
 	if (err)
 		return err;
-	call.wait.task = current;
-	call.wait.spin_ns = &file->spin_ns;
-	err = vdvs_run(file, &call.wait, call.io.timeout_ms, vdvs_io_begin, &call, &result);
+	timeout_ms = call.io.timeout_ms;
+	do {
+		call.wait.task = current;
+		call.wait.spin_ns = &file->spin_ns;
+		err = vdvs_run(file, &call.wait, timeout_ms, vdvs_io_begin, &call, &result);
+	} while (!err && vdvs_io_again(file, &call, &timeout_ms, &result));
 	return err ? err : vdvs_io_finish(&call, result);
 }

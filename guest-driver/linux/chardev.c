@@ -86,6 +86,8 @@ static long DVS_HOT vdvs_ioctl(struct file *filp, unsigned int cmd, unsigned lon
 		return vdvs_call_copy(file, user);
 	case DVS_IOC_GRANT:
 		return vdvs_call_grant(file, user);
+	case DVS_IOC_MIGRATE:
+		return vdvs_call_migrate(file, user);
 	default:
 		return -ENOTTY;
 	}

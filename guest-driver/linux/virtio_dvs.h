@@ -280,6 +280,14 @@ bool vdvs_holder_sole(const struct vdvs_file *file, const struct vdvs_holder *ho
 int vdvs_exit_hook_add(struct vdvs_device *dev);
 void vdvs_exit_hook_remove(struct vdvs_device *dev);
 
+/* migrate.c: endpoints that move */
+long vdvs_call_migrate(struct vdvs_file *file, void __user *arg);
+/*
+ * A call of this endpoint's process failed with DVS_EMIGRATE: waits until it may be
+ * made again. Returns what the call returns otherwise, or 0; then *timeout_ms is what is left.
+ */
+int vdvs_migrate_stay(struct vdvs_file *file, u32 id, s64 *timeout_ms);
+
 /* naming.c, endpoints.c, calls.c: from ioctl to the core, and the wait for its outcome */
 long vdvs_call_info(struct vdvs_file *file, void __user *arg);
 long vdvs_call_bind(struct vdvs_file *file, void __user *arg);

@@ -201,7 +201,11 @@ int DVS_HOT vdvs_wait_for(struct vdvs_device *dev, struct vdvs_wait *wait, s64 t
 	why = vdvs_wait_first(wait, bounded ? &until : NULL);
 	if (why && vdvs_cancel(dev, wait, why)) {
 		until = ktime_add_ns(ktime_get(), DVS_CANCEL_GRACE_NS);
-		if (vdvs_sleep(wait, TASK_KILLABLE, &until))
+		why = vdvs_sleep(wait, TASK_KILLABLE, &until);
+		/* The directory decides about this one: it may already have it. */
+		if (why == DVS_ETIMEDOUT && dvs_adopt_undecided(&wait->call))
+			why = vdvs_sleep(wait, TASK_KILLABLE, NULL);
+		if (why)
 			vdvs_abandon(dev, wait);
 	}
 	if (timeout_ms == DVS_TIMEOUT_NOWAIT && wait->result == DVS_ETIMEDOUT)

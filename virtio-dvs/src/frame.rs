@@ -9,7 +9,7 @@ mod names;
 mod records;
 
 pub use names::kind_name;
-pub use records::{CopySide, EndpointState, misc, rts};
+pub use records::{CopySide, EndpointState, Handed, hand, misc, rts};
 
 /// Length of a frame's header in bytes.
 pub const FRAME_HEADER: usize = size_of::<Frame>();
@@ -41,6 +41,8 @@ pub mod kind {
     pub const PRIVILEGED: u8 = 7;
     /// Node: this VM has the new incarnation `arg`; the one in `dst_inc` is over.
     pub const RENEWED: u8 = 8;
+    /// Node: result of an OFFER request.
+    pub const OFFERED: u8 = 9;
     /// The last kind that only the node sends.
     pub const NODE_LAST: u8 = 15;
     /// Acknowledges and grants, nothing else.
@@ -69,6 +71,8 @@ pub mod kind {
     pub const WATCH: u8 = 40;
     /// Request of a core: the destination of a copy is ready for its data.
     pub const FETCH: u8 = 41;
+    /// Request of a core: hand the endpoint over.
+    pub const ADOPT: u8 = 42;
     /// The last kind of requests of the cores.
     pub const WATCH_LAST: u8 = 47;
     /// The sender of this request has left.
@@ -77,6 +81,14 @@ pub mod kind {
     pub const DIED: u8 = 49;
     /// Keeps the place of a frame that is not wanted any more.
     pub const NOP: u8 = 50;
+    /// An endpoint has another VM now.
+    pub const MOVED: u8 = 51;
+    /// A notification did not find its endpoint.
+    pub const BOUNCED: u8 = 52;
+    /// Whether an endpoint was adopted.
+    pub const ADOPTED: u8 = 53;
+    /// Answer: it was taken by an endpoint that has another VM now.
+    pub const ELSEWHERE: u8 = 55;
     /// Answer: the message was taken.
     pub const TAKEN: u8 = 56;
     /// Answer: the reply.
@@ -91,6 +103,8 @@ pub mod kind {
     pub const REDIRECT: u8 = 61;
     /// Answer: this side of the copy is over.
     pub const COPIED: u8 = 62;
+    /// Answer: what an endpoint takes along to another VM.
+    pub const HAND: u8 = 63;
     /// Bulk: a piece of data.
     pub const BULK_DATA: u8 = 64;
     /// Bulk: keeps the place of data that is not wanted any more.
@@ -101,6 +115,8 @@ pub mod kind {
 
 /// Flag of MSG and REQ: fail if the receiver does not wait now.
 pub const FLAG_NOWAIT: u8 = 0x01;
+/// Flag of REQ: it was taken in another VM, and only the answer is wanted.
+pub const FLAG_TAKEN: u8 = 0x02;
 
 /// Control request: bind an endpoint.
 pub const CTL_BIND: u32 = 1;
@@ -115,6 +131,10 @@ pub const CTL_AWAIT: u32 = 4;
 pub const CTL_FORGET: u32 = 5;
 /// Control request: change what an endpoint may do.
 pub const CTL_PRIVILEGE: u32 = 6;
+/// Control request: offer an endpoint to whoever knows the token, or to nobody any more.
+pub const CTL_OFFER: u32 = 7;
+/// Control request: take an endpoint that is offered.
+pub const CTL_TAKE: u32 = 8;
 
 /// Results that the node gives, with the numbers of the DVS.
 pub mod result {
@@ -175,9 +195,9 @@ pub const fn class_of(kind: u8) -> Option<Class> {
         kind::ACK | kind::REFUSED | kind::TELL => Some(Class::Message),
         kind::MSG | kind::REQ | kind::NTF => Some(Class::Message),
         kind::COPY_IN | kind::COPY_OUT => Some(Class::Message),
-        kind::WATCH | kind::FETCH => Some(Class::Message),
-        kind::CANCEL | kind::DIED | kind::NOP => Some(Class::Message),
-        kind::TAKEN..=kind::COPIED => Some(Class::Message),
+        kind::WATCH | kind::FETCH | kind::ADOPT => Some(Class::Message),
+        kind::CANCEL..=kind::ADOPTED => Some(Class::Message),
+        kind::ELSEWHERE..=kind::HAND => Some(Class::Message),
         kind::BULK_DATA | kind::BULK_NOP => Some(Class::Bulk),
         _ => None,
     }
@@ -196,7 +216,7 @@ pub const fn is_request(kind: u8) -> bool {
 pub struct Frame {
     /// What the frame is: one of [`kind`].
     pub kind: u8,
-    /// [`FLAG_NOWAIT`].
+    /// [`FLAG_NOWAIT`], [`FLAG_TAKEN`].
     pub flags: u8,
     /// Zero.
     pub reserved: U16,

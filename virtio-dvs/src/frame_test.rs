@@ -134,6 +134,7 @@ fn kinds() -> Vec<(&'static str, u8)> {
         ("ASK", kind::ASK),
         ("PRIVILEGED", kind::PRIVILEGED),
         ("RENEWED", kind::RENEWED),
+        ("OFFERED", kind::OFFERED),
         ("NODE_LAST", kind::NODE_LAST),
         ("ACK", kind::ACK),
         ("REFUSED", kind::REFUSED),
@@ -148,10 +149,15 @@ fn kinds() -> Vec<(&'static str, u8)> {
         ("REQUEST_LAST", kind::REQUEST_LAST),
         ("WATCH", kind::WATCH),
         ("FETCH", kind::FETCH),
+        ("ADOPT", kind::ADOPT),
         ("WATCH_LAST", kind::WATCH_LAST),
         ("CANCEL", kind::CANCEL),
         ("DIED", kind::DIED),
         ("NOP", kind::NOP),
+        ("MOVED", kind::MOVED),
+        ("BOUNCED", kind::BOUNCED),
+        ("ADOPTED", kind::ADOPTED),
+        ("ELSEWHERE", kind::ELSEWHERE),
         ("TAKEN", kind::TAKEN),
         ("RPL", kind::RPL),
         ("CANCELLED", kind::CANCELLED),
@@ -159,6 +165,7 @@ fn kinds() -> Vec<(&'static str, u8)> {
         ("NOTHERE", kind::NOTHERE),
         ("REDIRECT", kind::REDIRECT),
         ("COPIED", kind::COPIED),
+        ("HAND", kind::HAND),
         ("BULK_DATA", kind::BULK_DATA),
         ("BULK_NOP", kind::BULK_NOP),
     ]
@@ -187,6 +194,7 @@ fn bits() -> Vec<(&'static str, i64)> {
         ("DVS_RTS_SENDING", rts::SENDING.into()),
         ("DVS_RTS_RECEIVING", rts::RECEIVING.into()),
         ("DVS_RTS_ONCOPY", rts::ONCOPY.into()),
+        ("DVS_RTS_MIGRATE", rts::MIGRATE.into()),
         ("DVS_RTS_WAITUNBIND", rts::WAITUNBIND.into()),
         ("DVS_RTS_WAITBIND", rts::WAITBIND.into()),
         ("DVS_MIS_NOTIFY", misc::NOTIFY.into()),
@@ -194,6 +202,9 @@ fn bits() -> Vec<(&'static str, i64)> {
         ("DVS_MIS_RMTBACKUP", misc::RMTBACKUP.into()),
         ("DVS_MIS_REPLICATED", misc::REPLICATED.into()),
         ("DVS_MIS_WOKENUP", misc::WOKENUP.into()),
+        ("DVS_HAND_REQUEST", hand::REQUEST.into()),
+        ("DVS_HAND_NOTE", hand::NOTE.into()),
+        ("DVS_HAND_WOKEN", hand::WOKEN.into()),
     ]
 }
 
@@ -215,12 +226,15 @@ fn rust_constants() -> Constants {
         ("DVS_VM_NODE", i64::from(VM_NODE)),
         ("DVS_K_BULK_LAST", i64::from(kind::BULK_LAST)),
         ("DVS_F_NOWAIT", i64::from(FLAG_NOWAIT)),
+        ("DVS_F_TAKEN", i64::from(FLAG_TAKEN)),
         ("DVS_CTL_BIND", i64::from(CTL_BIND)),
         ("DVS_CTL_UNBIND", i64::from(CTL_UNBIND)),
         ("DVS_CTL_LOOKUP", i64::from(CTL_LOOKUP)),
         ("DVS_CTL_AWAIT", i64::from(CTL_AWAIT)),
         ("DVS_CTL_FORGET", i64::from(CTL_FORGET)),
         ("DVS_CTL_PRIVILEGE", i64::from(CTL_PRIVILEGE)),
+        ("DVS_CTL_OFFER", i64::from(CTL_OFFER)),
+        ("DVS_CTL_TAKE", i64::from(CTL_TAKE)),
         ("DVS_CONFIG_ADMIN", i64::from(CONFIG_ADMIN)),
         ("DVS_CTL_ACCEPTED", ControlStatus::Accepted as i64),
         ("DVS_CTL_MALFORMED", ControlStatus::Malformed as i64),
@@ -343,6 +357,10 @@ fn layouts_are_the_same_everywhere() {
         reserved,
     });
     check_layout("dvs_copy_side", &side, size_of::<CopySide>());
+    let handed = layout!(Handed {
+        what, vm, inc, nr, generation as "gen", reserved, op, value,
+    });
+    check_layout("dvs_handed", &handed, size_of::<Handed>());
 }
 
 #[test]

@@ -7,7 +7,7 @@ use std::process::Command;
 use tempfile::TempDir;
 
 /// The units, by the names that systemd is to check them under.
-const UNITS: [(&str, &str); 2] = [
+const UNITS: [(&str, &str); 4] = [
     (
         "dvs-node.service",
         include_str!("../../resources/systemd/dvs-node.service"),
@@ -15,6 +15,14 @@ const UNITS: [(&str, &str); 2] = [
     (
         "dvs-vmm@7.service",
         include_str!("../../resources/systemd/dvs-vmm@.service"),
+    ),
+    (
+        "dvs-migration.socket",
+        include_str!("../../resources/systemd/dvs-migration.socket"),
+    ),
+    (
+        "dvs-migration@7.service",
+        include_str!("../../resources/systemd/dvs-migration@.service"),
     ),
 ];
 

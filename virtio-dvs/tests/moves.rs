@@ -90,7 +90,9 @@ fn a_vm_moves_while_others_send_to_it() {
     let taken = two.client().take(1, place).unwrap().unwrap();
     assert_eq!((taken.node, taken.epoch), (2, 2));
     assert_eq!(taken.incarnation, place.incarnation);
-    let Vmm { guest, frontend } = server;
+    let Vmm {
+        guest, frontend, ..
+    } = server;
     let mut server = Vmm::with_guest(stream, guest);
     assert_eq!(server.guest.incarnation, place.incarnation);
     server.set_up(&bases);

@@ -8,10 +8,12 @@ use dvs_vmm::api::flags::Flags;
 use dvs_vmm::ctl::args::{Cli, Command};
 
 const UNIT: &str = include_str!("../../resources/systemd/dvs-vmm@.service");
+const COMING: &str = include_str!("../../resources/systemd/dvs-migration@.service");
+const COMING_SOCKET: &str = include_str!("../../resources/systemd/dvs-migration.socket");
 
-/// Commands of the unit that call `program`, as for VM 7 without settings of its own.
-fn calls(program: &str) -> Vec<Vec<String>> {
-    let commands = UNIT.lines().filter_map(|line| {
+/// Commands of a unit that call `program`, as for VM 7 without settings of its own.
+fn calls(unit: &str, program: &str) -> Vec<Vec<String>> {
+    let commands = unit.lines().filter_map(|line| {
         let (key, command) = line.split_once('=')?;
         key.starts_with("Exec")
             .then(|| command.trim_start_matches('-'))
@@ -26,7 +28,7 @@ fn calls(program: &str) -> Vec<Vec<String>> {
 
 #[test]
 fn the_vmm_takes_its_flags() {
-    let calls = calls("dvs-vmm");
+    let calls = calls(UNIT, "dvs-vmm");
     let [call] = calls.as_slice() else {
         panic!("{calls:?}");
     };
@@ -35,8 +37,29 @@ fn the_vmm_takes_its_flags() {
 }
 
 #[test]
+fn machines_are_taken_where_dvsctl_sends_them() {
+    let calls = calls(COMING, "dvs-vmm");
+    let [call] = calls.as_slice() else {
+        panic!("{calls:?}");
+    };
+    let flags = Flags::try_parse_from(call).unwrap();
+    assert!(flags.receive_migration().unwrap().is_some());
+    let migrate = Cli::try_parse_from(["dvsctl", "migrate", "7", "--to", "2"]).unwrap();
+    let Command::Migrate(migrate) = migrate.command else {
+        panic!("{migrate:?}");
+    };
+    let listens = format!("ListenStream={}", migrate.port);
+    assert!(COMING_SOCKET.lines().any(|line| line == listens));
+    let directory = flags.incoming.api_dir.unwrap();
+    assert_eq!(migrate.sockets()[1], directory.join("vm-7.sock"));
+    // And those that were started here are found too.
+    let started = format!("--api-socket {} ", migrate.sockets()[0].display());
+    assert!(UNIT.replace("%i", "7").contains(&started));
+}
+
+#[test]
 fn dvsctl_takes_its_commands() {
-    let parsed: Vec<_> = calls("dvsctl")
+    let parsed: Vec<_> = calls(UNIT, "dvsctl")
         .iter()
         .map(|call| Cli::try_parse_from(call).unwrap().command)
         .collect();

@@ -10,14 +10,11 @@ fn messages_get_numbers_above_the_pins_and_can_be_routed() {
     let (a, b) = (vm.allocate().unwrap(), vm.allocate().unwrap());
     assert_eq!((a, b), (24, 25));
     let event = EventFd::new(libc::EFD_NONBLOCK).unwrap();
-    vm.route(
-        a,
-        MsiMessage {
-            address: 0xfee0_0000,
-            data: 0x41,
-        },
-    )
-    .unwrap();
+    let message = |data| MsiMessage {
+        address: 0xfee0_0000,
+        data,
+    };
+    vm.route(&[(a, message(0x41)), (b, message(0x42))]).unwrap();
     vm.connect(&event, a).unwrap();
     vm.disconnect(&event, a).unwrap();
 }

@@ -7,7 +7,7 @@ use anyhow::{Result, bail};
 use dvs_report::{BenchReport, Event, Row};
 
 use crate::child::Interrupt;
-use crate::runner::{Runner, Work};
+use crate::runner::{Runner, SILENCE, Work};
 use crate::view::View;
 use crate::workspace::Workspace;
 
@@ -26,6 +26,7 @@ pub fn run(
         arguments: vec!["bench".into(), group.into()],
         peers: true,
         limit: LIMIT,
+        silence: SILENCE,
     };
     let mut view = View::new();
     let mut rows = Vec::new();
@@ -58,15 +59,20 @@ pub fn run(
 
 fn table(rows: &[Row]) -> String {
     let mut text = format!(
-        "{:18} {:>24} {:>24} {:>6} {:>5}  peer\n",
+        "{:24} {:>24} {:>24} {:>6} {:>5}  peer\n",
         "row", "ours (spread)", "peer (spread)", "ratio", "runs"
     );
     for row in rows {
         let side = |median: f64, [low, high]: [f64; 2]| {
-            format!("{median:.0} {} ({low:.0}–{high:.0})", row.unit)
+            // Small figures need the digit after the point.
+            let digits = usize::from(median.abs() < 100.0);
+            format!(
+                "{median:.digits$} {} ({low:.digits$}–{high:.digits$})",
+                row.unit
+            )
         };
         text.push_str(&format!(
-            "{:18} {:>24} {:>24} {:>6.2} {:>5}  {}\n",
+            "{:24} {:>24} {:>24} {:>6.2} {:>5}  {}\n",
             row.name,
             side(row.ours, row.ours_spread),
             side(row.peer, row.peer_spread),

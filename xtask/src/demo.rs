@@ -4,15 +4,16 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
-use dvs_report::{DemoReport, Event};
+use dvs_report::{Event, Figures};
 
 use crate::child::Interrupt;
-use crate::runner::{Runner, Work};
+use crate::runner::{Runner, SILENCE, Work};
+use crate::summary;
 use crate::view::View;
 use crate::workspace::Workspace;
 
-/// A demonstration may take this long.
-const LIMIT: Duration = Duration::from_secs(900);
+/// A demonstration may take this long; one of a hundred moves is the longest.
+const LIMIT: Duration = Duration::from_secs(3600);
 
 /// Runs the scenario, shows it, and prints its figures.
 pub fn run(
@@ -27,6 +28,7 @@ pub fn run(
         arguments: vec!["demo".into(), scenario.into()],
         peers: false,
         limit: LIMIT,
+        silence: SILENCE,
     };
     let mut view = View::new();
     let mut report = None;
@@ -39,67 +41,30 @@ pub fn run(
     if let Some(message) = view.failure() {
         bail!("{scenario}: {message}");
     }
-    let mut report: DemoReport = report.context("the scenario ended without a result")?;
-    report.seconds = started.elapsed().as_secs_f64();
-    print!("{}", table(&report));
+    let mut report = report.context("the scenario ended without a result")?;
+    let seconds = started.elapsed().as_secs_f64();
+    let whole = match &mut report {
+        Figures::Calls(calls) => {
+            calls.seconds = seconds;
+            print!("{}", summary::of_calls(calls));
+            calls.lost + calls.duplicated + calls.out_of_order + calls.errors == 0
+        }
+        Figures::Moves(moves) => {
+            moves.seconds = seconds;
+            moves.picture = moves.picture.as_ref().map(|picture| {
+                let logs = workspace.target().join("logs").join(scenario);
+                logs.join(picture).display().to_string()
+            });
+            print!("{}", summary::of_moves(moves));
+            moves.whole()
+        }
+    };
     if json {
         println!("{}", serde_json::to_string(&report)?);
     }
-    let whole = report.lost + report.duplicated + report.out_of_order + report.errors == 0;
     Ok(if succeeded && whole {
         ExitCode::SUCCESS
     } else {
         ExitCode::FAILURE
     })
-}
-
-fn table(report: &DemoReport) -> String {
-    let rtt = report.rtt_us;
-    let mut rows = vec![
-        (
-            "scenario",
-            format!("{} ({:?} KVM)", report.scenario, report.mode).to_lowercase(),
-        ),
-        ("guest kernel", report.guest_kernel.clone()),
-        ("calls", report.rpcs.to_string()),
-        ("lost", report.lost.to_string()),
-        ("duplicated", report.duplicated.to_string()),
-        ("out of order", report.out_of_order.to_string()),
-        ("errors", report.errors.to_string()),
-        (
-            "round trip, µs",
-            format!(
-                "min {:.0}, p50 {:.0}, p99 {:.0}, max {:.0}",
-                rtt.min, rtt.p50, rtt.p99, rtt.max
-            ),
-        ),
-        ("kicks per call", format!("{:.3}", report.kicks_per_rpc)),
-        (
-            "interrupts per call",
-            format!("{:.3}", report.interrupts_per_rpc),
-        ),
-        ("exits per call", format!("{:.3}", report.exits_per_rpc)),
-        (
-            "VMM beside vCPUs",
-            format!(
-                "{:.1} % of a CPU, {:.3} runs per call",
-                report.vmm_cpu_percent, report.vmm_runs_per_rpc
-            ),
-        ),
-        ("backstop timer fired", report.backstop_fired.to_string()),
-    ];
-    if let Some(recovery) = report.recovery {
-        rows.extend([
-            ("frames sent again", recovery.frames_sent_again.to_string()),
-            (
-                "duplicates dropped",
-                recovery.duplicates_suppressed.to_string(),
-            ),
-            ("longest call", format!("{:.0} ms", recovery.max_stall_ms)),
-        ]);
-    }
-    rows.push(("whole run", format!("{:.1} s", report.seconds)));
-    rows.iter()
-        .map(|(name, value)| format!("{name:>22}  {value}\n"))
-        .collect()
 }

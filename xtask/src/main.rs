@@ -12,9 +12,11 @@ mod machine;
 mod packages;
 mod programs;
 mod runner;
+mod scene;
 mod shell;
 mod simulate;
 mod stamp;
+mod summary;
 mod test;
 mod view;
 mod workspace;
@@ -46,8 +48,8 @@ enum Task {
     Image,
     /// Show the DVS at work between real guests
     Demo {
-        /// rpc-same-host, rpc-same-vm or rpc-two-hosts
-        #[arg(default_value = "rpc-same-host")]
+        /// migrate-under-load, rpc-same-host, rpc-same-vm, rpc-two-hosts or migration-soak
+        #[arg(default_value = "migrate-under-load")]
         scenario: String,
         /// Print the figures as one line of JSON at the end
         #[arg(long)]
@@ -55,7 +57,7 @@ enum Task {
     },
     /// Measure the DVS beside what people use today
     Bench {
-        /// ipc or hosts
+        /// ipc, hosts or migration
         #[arg(default_value = "ipc")]
         group: String,
         /// Print the rows as one line of JSON at the end
@@ -67,6 +69,9 @@ enum Task {
         /// Only this tier; may be given several times
         #[arg(long = "tier", value_name = "TIER", value_parser = clap::value_parser!(u8).range(0..=2))]
         tiers: Vec<u8>,
+        /// The tests of tier 2 that take long too
+        #[arg(long)]
+        long: bool,
         /// Only these tests of tier 2
         names: Vec<String>,
     },
@@ -128,8 +133,9 @@ fn perform(arguments: Arguments) -> Result<ExitCode> {
         }
         Task::Demo { scenario, json } => demo::run(&workspace, &interrupt, &scenario, json),
         Task::Bench { group, json } => bench::run(&workspace, &interrupt, &group, json),
-        Task::Test { tiers, names } => {
-            test::run(&workspace, &interrupt, &test::Request { tiers, names })
+        Task::Test { tiers, long, names } => {
+            let request = test::Request { tiers, long, names };
+            test::run(&workspace, &interrupt, &request)
         }
         Task::Simulate {
             seeds,

@@ -16,7 +16,7 @@ use crate::programs;
 use crate::workspace::Workspace;
 
 /// Without an event for this long, something hangs that has no limit of its own.
-const SILENCE: Duration = Duration::from_secs(360);
+pub const SILENCE: Duration = Duration::from_secs(250);
 
 /// So many new machines are started for one piece of work when the emulation stops.
 const RESTARTS: u32 = 3;
@@ -40,6 +40,8 @@ pub struct Work {
     pub peers: bool,
     /// The whole may take this long.
     pub limit: Duration,
+    /// It may tell nothing for this long.
+    pub silence: Duration,
 }
 
 impl<'a> Runner<'a> {
@@ -115,7 +117,7 @@ impl<'a> Runner<'a> {
             .args(&work.arguments);
         let limits = Limits {
             whole: work.limit,
-            silence: SILENCE,
+            silence: work.silence,
             idle: None,
         };
         let status = run_lines(scenario, self.interrupt, limits, |line| {
@@ -146,7 +148,7 @@ impl<'a> Runner<'a> {
         on_event(Event::Step {
             text: "this machine has no KVM for stock kernels: emulating one that has".into(),
         });
-        let limits = (work.limit, SILENCE);
+        let limits = (work.limit, work.silence);
         let code = machine.run(&job, logs, self.interrupt, limits, |line| {
             tell(line, on_event);
         })?;

@@ -1,10 +1,15 @@
 //! Shows events to a person, as they happen, on standard error.
 
 use std::io::IsTerminal;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use dvs_report::{Event, Log};
+use dvs_report::{Event, Log, Scene};
 use indicatif::{ProgressBar, ProgressStyle};
+
+use crate::scene::{self, Stage};
+
+/// Between scenes that are told in lines.
+const TOLD: Duration = Duration::from_secs(2);
 
 /// The view of one run.
 #[derive(Debug)]
@@ -12,6 +17,9 @@ pub struct View {
     started: Instant,
     terminal: bool,
     bar: Option<ProgressBar>,
+    stage: Stage,
+    /// When a scene was shown last where nothing can be drawn.
+    told: Option<Instant>,
     failure: Option<String>,
 }
 
@@ -22,6 +30,8 @@ impl View {
             started: Instant::now(),
             terminal: std::io::stderr().is_terminal(),
             bar: None,
+            stage: Stage::default(),
+            told: None,
             failure: None,
         }
     }
@@ -35,6 +45,7 @@ impl View {
                 total,
                 per_second,
             } => return self.progress(what, *done, *total, *per_second),
+            Event::Scene(scene) => return self.scene(scene),
             Event::Step { text } => self.line(text),
             Event::TestStarted { name } => self.line(&format!("{name} …")),
             Event::Logs { logs } => self.logs(logs),
@@ -73,7 +84,19 @@ impl View {
         bar.set_position(done.min(total));
     }
 
+    fn scene(&mut self, scene: &Scene) {
+        if self.terminal {
+            return self.stage.show(scene);
+        }
+        let due = self.told.is_none_or(|told| told.elapsed() >= TOLD);
+        if due {
+            self.line(&scene::line(scene));
+            self.told = Some(Instant::now());
+        }
+    }
+
     fn end_bar(&mut self) {
+        self.stage.clear();
         if let Some(bar) = self.bar.take() {
             bar.finish_and_clear();
         }

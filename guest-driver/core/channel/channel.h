@@ -50,6 +50,7 @@ struct dvs_chan {
 	dvs_u32 requests_sent;
 	dvs_u32 requests_allowed;
 	dvs_u64 progress_at;	/* when una last moved, or the window stopped being empty */
+	dvs_u32 mark;		/* the user's: it waits until the frames before have arrived */
 	struct dvs_list answers;
 	struct dvs_list requests;
 
@@ -126,6 +127,11 @@ void dvs_chan_finished(struct dvs_channels *cs, struct dvs_chan *ch, dvs_u64 now
 /* Unacknowledged requests of this source are not wanted any more: all, or those that `unwanted` says. */
 void dvs_chan_forget(struct dvs_channels *cs, struct dvs_chan *ch, struct dvs_addr src,
 		     int (*unwanted)(void *user, const struct dvs_frame *frame), void *user);
+/* Is there a request of this source that has not arrived, as far as known? */
+int dvs_chan_sends(const struct dvs_channels *cs, const struct dvs_chan *ch, struct dvs_addr src);
+/* Remembers how far has been sent; 0: something is still to be built. Have those frames arrived? */
+int dvs_chan_mark(struct dvs_chan *ch);
+int dvs_chan_passed(const struct dvs_chan *ch);
 /* The header of a frame to the other end, and what each frame says as it is put on a queue. */
 void dvs_chan_header(const struct dvs_channels *cs, const struct dvs_chan *ch,
 		     struct dvs_frame *f);

@@ -225,6 +225,12 @@ void dvs_chan_queue(struct dvs_channels *cs, struct dvs_chan *ch,
 	dvs_chan_pump(cs, ch, now);
 }
 
+static int is_request_of(const struct dvs_frame *f, struct dvs_addr src)
+{
+	return f->kind >= DVS_K_REQUEST_FIRST && f->kind <= DVS_K_REQUEST_LAST &&
+	       f->src_ep == src.nr && f->src_gen == src.gen;
+}
+
 void dvs_chan_forget(struct dvs_channels *cs, struct dvs_chan *ch, struct dvs_addr src,
 		     int (*unwanted)(void *user, const struct dvs_frame *frame), void *user)
 {
@@ -233,11 +239,32 @@ void dvs_chan_forget(struct dvs_channels *cs, struct dvs_chan *ch, struct dvs_ad
 	for (seq = ch->window.una; seq != ch->window.next_seq; seq++) {
 		struct dvs_frame *f = at(cs, seq_slot(cs, ch, seq));
 
-		if (f->kind >= DVS_K_REQUEST_FIRST && f->kind <= DVS_K_REQUEST_LAST &&
-		    f->src_ep == src.nr && f->src_gen == src.gen &&
-		    (!unwanted || unwanted(user, f)))
+		if (is_request_of(f, src) && (!unwanted || unwanted(user, f)))
 			__atomic_store_n(&f->kind, DVS_K_NOP, __ATOMIC_RELAXED);
 	}
+}
+
+int dvs_chan_sends(const struct dvs_channels *cs, const struct dvs_chan *ch, struct dvs_addr src)
+{
+	dvs_u32 seq;
+
+	for (seq = ch->window.una; seq != ch->window.next_seq; seq++)
+		if (is_request_of(at(cs, seq_slot(cs, ch, seq)), src))
+			return 1;
+	return 0;
+}
+
+int dvs_chan_mark(struct dvs_chan *ch)
+{
+	if (!dvs_list_empty(&ch->answers) || ch->died_scan)
+		return 0;
+	ch->mark = ch->window.next_seq;
+	return 1;
+}
+
+int dvs_chan_passed(const struct dvs_chan *ch)
+{
+	return !dvs_before(ch->window.una, ch->mark);
 }
 
 int dvs_chan_stalled(const struct dvs_chan *ch, dvs_u64 now, dvs_u64 ns)

@@ -15,6 +15,7 @@ void DVS_HOT dvs_call_begin(struct dvs_core *c, struct dvs_call *call, struct dv
 	call->what = what;
 	call->state = DVS_CALL_STARTING;
 	call->flags = (dvs_u8)flags;
+	call->deciding = 0;
 	call->ep = ep;
 	call->dest = (void *)0;
 	call->operation = (void *)0;
@@ -45,6 +46,8 @@ void DVS_HOT dvs_call_finish(struct dvs_core *c, struct dvs_call *call, dvs_s32 
 	call->result = result;
 	if (call->what == DVS_CALL_AWAIT_BIND)
 		dvs_await_left(c, call);
+	if (call->what == DVS_CALL_ADOPT)
+		dvs_adopt_left(c, call);
 	if (call->copying)
 		dvs_copy_drop(c, call);
 	if (!dvs_party_leave(c, call))
@@ -91,7 +94,7 @@ void DVS_HOT dvs_call_send_local(struct dvs_core *c, struct dvs_call *call, stru
 		dvs_call_finish(c, call, DVS_EAGAIN);
 	else if (dvs_call_closes_cycle(c, call, dst))
 		dvs_call_finish(c, call, DVS_ELOCKED);
-	else
+	else if (!dvs_move_stalls(dst, req))
 		dvs_queue_add(c, dst, req);
 }
 
@@ -110,11 +113,30 @@ void DVS_HOT dvs_call_send(struct dvs_core *c, struct dvs_call *call, struct dvs
 		dvs_call_finish(c, call, result);
 }
 
+void dvs_call_again(struct dvs_core *c, struct dvs_call *call, struct dvs_addr dst)
+{
+	call->req.token = call->what == DVS_CALL_NOTIFY ? call->req.token : 0;
+	if (call->what == DVS_CALL_COPY)
+		dvs_copy_again(c, call->copying);
+	else if (call->what == DVS_CALL_NOTIFY)
+		dvs_note_again(c, call, dst);
+	else
+		dvs_call_send(c, call, dst, call->what == DVS_CALL_SENDREC);
+}
+
+void DVS_HOT dvs_call_replied(struct dvs_call *call, struct dvs_addr server, const void *data,
+			      dvs_u32 len)
+{
+	dvs_copy(call->recv_buf, data, len < call->recv_cap ? len : call->recv_cap);
+	call->recv_len = len;
+	call->peer = server;
+	call->kind = DVS_KIND_REPLY;
+}
+
 /* Answers a request that this endpoint has taken. */
 static void DVS_HOT answer(struct dvs_core *c, struct dvs_call *call, struct dvs_req *req)
 {
 	struct dvs_call *client = req->call;
-	dvs_u32 n;
 
 	dvs_list_del(&req->link);
 	if (!client) {
@@ -122,14 +144,24 @@ static void DVS_HOT answer(struct dvs_core *c, struct dvs_call *call, struct dvs
 		dvs_held_reply(c, req, call->send_buf, call->send_len);
 		return;
 	}
-	n = call->send_len < client->recv_cap ? call->send_len : client->recv_cap;
-	dvs_copy(client->recv_buf, call->send_buf, n);
-	client->recv_len = call->send_len;
-	client->peer = call->ep->addr;
-	client->kind = DVS_KIND_REPLY;
+	dvs_call_replied(client, call->ep->addr, call->send_buf, call->send_len);
 	c->stats.local_messages++;
 	call->ep->lclsent++;
 	dvs_call_finish(c, client, DVS_OK);
+}
+
+/* The same of one that it took in another VM. 0: there is none. */
+static int DVS_HOT answer_claim(struct dvs_core *c, struct dvs_call *call, struct dvs_addr dst,
+				dvs_u64 token)
+{
+	struct dvs_claim *claim = dvs_claim_of(call->ep, dst, token);
+
+	if (!claim)
+		return 0;
+	call->ep->rmtsent++;
+	dvs_claim_answer(c, claim, DVS_K_RPL, dst, call->send_buf, call->send_len);
+	dvs_call_finish(c, call, DVS_OK);
+	return 1;
 }
 
 static dvs_s32 check_begin(const struct dvs_core *c, const struct dvs_ep *ep,
@@ -145,15 +177,18 @@ int dvs_send(struct dvs_core *c, struct dvs_call *call, struct dvs_ep *ep,
 {
 	dvs_s32 result = check_begin(c, ep, dst, DVS_MAY_SEND);
 	struct dvs_req *open = result ? (void *)0 : dvs_queue_open(ep, dst.nr, dst.gen, 0);
+	struct dvs_claim *claim = result ? (void *)0 : dvs_claim_of(ep, dst, 0);
 
-	if (!result && !open)
+	if (!result && !open && !claim)
 		result = dvs_check_ipc_to(c, ep, dst.nr);
 	if (!result)
 		result = dvs_check_size(call);
 	if (result)
 		return result;
 	dvs_call_begin(c, call, ep, DVS_CALL_SEND, flags, now);
-	if (open) {
+	if (claim) {
+		(void)answer_claim(c, call, dst, 0);
+	} else if (open) {
 		answer(c, call, open);
 		dvs_call_finish(c, call, DVS_OK);
 	} else {
@@ -191,6 +226,8 @@ int DVS_HOT dvs_reply(struct dvs_core *c, struct dvs_call *call, struct dvs_ep *
 	if (result)
 		return result;
 	dvs_call_begin(c, call, ep, DVS_CALL_REPLY, 0, now);
+	if (answer_claim(c, call, dst, token))
+		return dvs_call_end_start(c, call);
 	open = dvs_queue_open(ep, dst.nr, dst.gen, token);
 	local = dvs_ep_lookup(c, dst.nr, DVS_EP_BOUND);
 	if (open) {
@@ -264,6 +301,10 @@ int dvs_call_cancel(struct dvs_core *c, struct dvs_call *call, dvs_s32 why, dvs_
 		result = dvs_op_cancel(c, call->operation, why);
 	else if (call->copying)
 		result = dvs_copy_cancel(c, call, why);
+	else if (call->what > DVS_CALL_ADOPT)
+		result = dvs_move_cancel(c, call, why);
+	else if (call->deciding)
+		result = DVS_PENDING; /* the directory decides */
 	if (result != DVS_PENDING) {
 		call->state = DVS_CALL_STARTING; /* its caller is here: no wake */
 		dvs_call_finish(c, call, result);
@@ -287,10 +328,13 @@ int dvs_call_abandon(struct dvs_core *c, struct dvs_call *call, dvs_u64 now)
 		result = dvs_op_abandon(c, call->operation);
 	else if (call->copying && call->copying->why)
 		result = call->copying->why;
+	else if (call->what == DVS_CALL_MOVE_COMMIT && call->result)
+		result = call->result;
 	call->state = DVS_CALL_STARTING; /* its caller is here: no wake */
 	if (call->copying)
 		dvs_copy_drop(c, call);
 	dvs_party_abandon(c, call);
 	dvs_call_finish(c, call, result);
+	dvs_core_flush(c);
 	return result;
 }

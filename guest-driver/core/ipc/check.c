@@ -22,8 +22,12 @@ dvs_s32 DVS_HOT dvs_check_caller(const struct dvs_core *c, const struct dvs_ep *
 {
 	if (c->stopped)
 		return DVS_ENOTCONN;
+	if (ep && ep->state == DVS_EP_OVER && ep->moving.moved)
+		return DVS_EMIGRATE;
 	if (!ep || ep->state != DVS_EP_BOUND)
 		return DVS_ENOTBIND;
+	if (ep->moving.state)
+		return DVS_EMIGRATE;
 	return dvs_ep_may(ep, may) ? DVS_OK : DVS_EBADCALL;
 }
 

@@ -16,6 +16,37 @@ void dvs_control_ask(struct dvs_core *c, dvs_u8 *state, const struct dvs_ctl_req
 	}
 }
 
+/* Is the directory asked to offer it, or who has it? */
+static int offered(const struct dvs_ep *ep)
+{
+	return ep->moving.state == DVS_MOVE_OFFERING || !ep->moving.asked;
+}
+
+void dvs_ep_ask(struct dvs_core *c, struct dvs_ep *ep)
+{
+	struct dvs_ctl_request r = {
+		.op = ep->state == DVS_EP_OVER ? DVS_CTL_UNBIND : DVS_CTL_BIND,
+		.nonce = ep->nonce,
+		.ep = ep->addr.nr,
+		.gen = ep->gen,
+	};
+
+	if (ep->state == DVS_EP_BINDING && ep->moving.taking) {
+		r.op = DVS_CTL_TAKE;
+		r.gen = ep->moving.gen;
+		r.calls = ep->moving.token;
+	} else if (ep->state == DVS_EP_BOUND && ep->gen && ep->moving.state >= DVS_MOVE_OFFERING) {
+		r.op = DVS_CTL_OFFER;
+		r.calls = offered(ep) ? ep->moving.token : 0;
+	} else if (ep->state == DVS_EP_BOUND && ep->gen) {
+		r.op = DVS_CTL_PRIVILEGE;
+		r.calls = ep->wanted.calls;
+		r.ipc_to = ep->wanted.ipc_to;
+		r.level = ep->wanted.level;
+	}
+	dvs_control_ask(c, &ep->ctl, &r);
+}
+
 /* Is it to be asked now? A tick of the timer marks what it sees waiting for the first time. */
 static int is_due(dvs_u8 *state, enum dvs_again which)
 {

@@ -159,7 +159,9 @@ static dvs_s32 open_here(struct dvs_core *c, struct dvs_copying *cp, int which)
 	};
 	dvs_s32 result;
 
-	if (!order.ep || order.ep->addr.gen != s->at.gen)
+	/* It began to move since it was found: another look-up waits for where it goes. */
+	cp->moved |= order.ep && dvs_move_holds_copies(order.ep);
+	if (!order.ep || order.ep->addr.gen != s->at.gen || cp->moved)
 		return which == DVS_SOURCE ? DVS_ESRCDIED : DVS_EDSTDIED;
 	result = dvs_party_make(c, &order, &s->party);
 	if (!result)
@@ -243,7 +245,7 @@ static void locate(struct dvs_core *c, struct dvs_copying *cp, int which)
 		result = dvs_op_locate(c, cp, which, want);
 	else if (!dvs_ep_is(here, want.gen))
 		result = DVS_EENDPOINT;
-	else
+	else if (!dvs_move_stalls_copy(here, &cp->call->req))
 		dvs_copy_found(c, cp, which, here->addr, (void *)0);
 	if (result)
 		dvs_copy_share_over(c, cp, which, result);
@@ -261,6 +263,18 @@ static void begin(struct dvs_core *c, struct dvs_copying *cp)
 	locate(c, cp, DVS_SOURCE);
 	if (!cp->result)
 		locate(c, cp, DVS_DESTINATION);
+	cp->deciding = 0;
+	advance(c, cp);
+}
+
+void dvs_copy_again(struct dvs_core *c, struct dvs_copying *cp)
+{
+	int which;
+
+	cp->deciding = 1;
+	for (which = DVS_SOURCE; which <= DVS_DESTINATION && !cp->result; which++)
+		if (cp->share[which].state == DVS_SHARE_LOCATING && !cp->share[which].op)
+			locate(c, cp, which);
 	cp->deciding = 0;
 	advance(c, cp);
 }
@@ -283,6 +297,7 @@ int dvs_vcopy(struct dvs_core *c, struct dvs_call *call, struct dvs_ep *ep,
 	dvs_list_del(&cp->link);
 	c->stats.copies++;
 	call->copying = cp;
+	call->req.call = call;
 	cp->call = call;
 	cp->ep = ep;
 	cp->why = DVS_OK;

@@ -119,6 +119,8 @@ void dvs_copy_fill(struct dvs_core *c, const struct dvs_copying *cp, int which, 
 void dvs_copy_share_over(struct dvs_core *c, struct dvs_copying *cp, int which, dvs_s32 result);
 /* The caller wants to leave. Returns as dvs_call_cancel. */
 int dvs_copy_cancel(struct dvs_core *c, struct dvs_call *call, dvs_s32 why);
+/* A side in this VM was about to move: it is looked for again. */
+void dvs_copy_again(struct dvs_core *c, struct dvs_copying *cp);
 /* The caller has left. */
 void dvs_copy_drop(struct dvs_core *c, struct dvs_call *call);
 
@@ -162,6 +164,8 @@ struct dvs_party *dvs_party_data(struct dvs_core *c, struct dvs_chan *ch,
 /* ---- serve.c: copies that other VMs ask for ---- */
 void dvs_serve_copy(struct dvs_core *c, struct dvs_chan *ch, const struct dvs_frame *f,
 		    const void *payload);
+/* A request of these, whose endpoint is bound here. */
+void dvs_serve_held(struct dvs_core *c, struct dvs_ep *ep, struct dvs_held *h);
 void dvs_serve_fetch(struct dvs_core *c, struct dvs_chan *ch, const struct dvs_frame *f,
 		     const void *payload);
 /* Looks for the FETCH that this source waits for. */

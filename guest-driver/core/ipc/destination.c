@@ -2,7 +2,7 @@
 /* What is known of the location of far endpoints, and who waits for them to speak or die. */
 #include "ipc.h"
 
-static struct dvs_dest *find(const struct dvs_core *c, dvs_s32 nr)
+struct dvs_dest *dvs_dest_find(const struct dvs_core *c, dvs_s32 nr)
 {
 	const struct dvs_list *head = &c->dest_hash[dvs_bucket(nr)];
 	struct dvs_list *p;
@@ -24,7 +24,7 @@ static int evictable(const struct dvs_dest *d)
 
 struct dvs_dest *dvs_dest_get(struct dvs_core *c, dvs_s32 nr)
 {
-	struct dvs_dest *d = find(c, nr);
+	struct dvs_dest *d = dvs_dest_find(c, nr);
 	dvs_u32 i;
 
 	for (i = 0; !d && i < c->limits.destinations; i++) {
@@ -44,6 +44,7 @@ struct dvs_dest *dvs_dest_get(struct dvs_core *c, dvs_s32 nr)
 	d->known = 0;
 	d->watch = DVS_WATCH_NONE;
 	d->told = 0;
+	d->noted = 0;
 	d->addr.nr = nr;
 	d->addr.gen = 0;
 	d->chan = (void *)0;
@@ -126,7 +127,7 @@ void dvs_dest_missed(struct dvs_dest *d, struct dvs_chan *ch, dvs_u32 gen)
 
 void dvs_dest_not_there(struct dvs_core *c, struct dvs_chan *ch, struct dvs_addr addr)
 {
-	struct dvs_dest *d = find(c, addr.nr);
+	struct dvs_dest *d = dvs_dest_find(c, addr.nr);
 
 	if (!d || !d->known || d->chan != ch || d->addr.gen != addr.gen)
 		return;
@@ -135,9 +136,22 @@ void dvs_dest_not_there(struct dvs_core *c, struct dvs_chan *ch, struct dvs_addr
 		dvs_dest_look_up(c, d);
 }
 
+void dvs_dest_set(struct dvs_core *c, struct dvs_addr addr, struct dvs_chan *ch)
+{
+	struct dvs_dest *d = dvs_dest_get(c, addr.nr);
+
+	if (!d)
+		return;
+	dvs_dest_forget(d);
+	d->known = 1;
+	d->chan = ch;
+	d->addr.gen = addr.gen;
+	d->missed = (void *)0;
+}
+
 void dvs_dest_told(struct dvs_core *c, const struct dvs_chan *ch, struct dvs_addr addr)
 {
-	struct dvs_dest *d = find(c, addr.nr);
+	struct dvs_dest *d = dvs_dest_find(c, addr.nr);
 
 	if (d && d->known && d->chan == ch && d->addr.gen == addr.gen)
 		d->told = 1;
@@ -203,7 +217,18 @@ static void fail_all(struct dvs_core *c, struct dvs_dest *d, dvs_s32 ops, dvs_s3
 		dvs_op_located(c, dvs_entry(d->ops.next, struct dvs_op, link), d, ops);
 }
 
-/* It was bound in this very VM while the question was under way. */
+/* It hears of the end of an endpoint of this VM as all do here; one that waits for another end does not. */
+static void watch_here(struct dvs_call *call, struct dvs_ep *local)
+{
+	if (call->what == DVS_CALL_RECEIVE) {
+		dvs_list_del(&call->wait);
+	} else if (call->filter.gen && dvs_ep_is(local, call->filter.gen)) {
+		dvs_list_del(&call->wait);
+		dvs_list_push(&local->leavers, &call->wait);
+	}
+}
+
+/* It was bound in this very VM while the question was under way, or has come here. */
 static void found_here(struct dvs_core *c, struct dvs_dest *d)
 {
 	struct dvs_ep *local = dvs_ep_lookup(c, d->addr.nr, DVS_EP_BOUND);
@@ -212,8 +237,7 @@ static void found_here(struct dvs_core *c, struct dvs_dest *d)
 	if (local) {
 		fail_some(c, d, local->addr, 0, DVS_EENDPOINT);
 		dvs_for_each_safe(p, tmp, &d->watchers)
-			if (dvs_entry(p, struct dvs_call, wait)->what == DVS_CALL_RECEIVE)
-				dvs_list_del(p);
+			watch_here(dvs_entry(p, struct dvs_call, wait), local);
 	}
 	fail_watchers(c, d, DVS_ESRCDIED);
 	while (!dvs_list_empty(&d->ops))
@@ -263,7 +287,7 @@ static void found_in(struct dvs_core *c, struct dvs_dest *d, const struct dvs_fr
 
 void dvs_dest_found(struct dvs_core *c, const struct dvs_frame *f)
 {
-	struct dvs_dest *d = find(c, f->dst_ep);
+	struct dvs_dest *d = dvs_dest_find(c, f->dst_ep);
 	dvs_s32 result = f->result ? dvs_clamp_error(f->result) : DVS_OK;
 	dvs_u32 vm = (dvs_u32)f->arg;
 
@@ -301,7 +325,7 @@ int dvs_dest_refused(struct dvs_core *c, dvs_u64 nonce, dvs_s32 result)
 void dvs_dest_watch_missed(struct dvs_core *c, struct dvs_chan *ch, const struct dvs_frame *f)
 {
 	struct dvs_addr addr = { .nr = f->src_ep, .gen = f->src_gen };
-	struct dvs_dest *d = find(c, addr.nr);
+	struct dvs_dest *d = dvs_dest_find(c, addr.nr);
 
 	if (d && d->watch == DVS_WATCH_SENT && f->op == (DVS_OP_WATCH | d->index))
 		dvs_dest_not_there(c, ch, addr);
@@ -309,7 +333,7 @@ void dvs_dest_watch_missed(struct dvs_core *c, struct dvs_chan *ch, const struct
 
 void dvs_dest_died(struct dvs_core *c, struct dvs_chan *ch, struct dvs_addr addr)
 {
-	struct dvs_dest *d = find(c, addr.nr);
+	struct dvs_dest *d = dvs_dest_find(c, addr.nr);
 
 	if (d && d->known && d->chan == ch && d->addr.gen == addr.gen)
 		lose(c, d, DVS_ESRCDIED);
@@ -339,6 +363,7 @@ void dvs_dest_forget_peer(struct dvs_core *c, struct dvs_chan *ch, dvs_s32 resul
 
 		if (d->missed == ch)
 			d->missed = (void *)0;
+		d->noted &= ~(1ull << ch->index);
 		if (d->used && d->known && d->chan == ch)
 			lose(c, d, result);
 	}

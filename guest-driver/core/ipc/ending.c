@@ -2,6 +2,23 @@
 /* How operations end without an answer: callers that leave, deaths, VMs that are gone, rights that are taken. */
 #include "copying.h"
 
+static int is_of(void *user, const struct dvs_frame *f)
+{
+	const struct dvs_op *op = user;
+
+	return f->op == op->id;
+}
+
+/*
+ * Nobody will wait for the decision: what the peer has not acknowledged, as it
+ * stands still or cannot be reached, must not come to its receiver later.
+ */
+static void withdraw(struct dvs_core *c, struct dvs_op *op)
+{
+	if (!op->copy)
+		dvs_chan_forget(&c->channels, op->chan, dvs_ep_outside(op->ep), is_of, op);
+}
+
 int dvs_op_cancel(struct dvs_core *c, struct dvs_op *op, dvs_s32 why)
 {
 	struct dvs_chan *ch = op->chan;
@@ -18,6 +35,7 @@ int dvs_op_cancel(struct dvs_core *c, struct dvs_op *op, dvs_s32 why)
 	op->out.type = DVS_OUT_CANCEL;
 	if (dvs_chan_stalled(ch, c->now, DVS_STALLED_NS)) {
 		/* The peer is out of reach: the decision will come when nobody waits for it. */
+		withdraw(c, op);
 		dvs_op_detach(op);
 		result = why;
 	}
@@ -55,6 +73,8 @@ dvs_s32 dvs_op_abandon(struct dvs_core *c, struct dvs_op *op)
 {
 	dvs_s32 why = op->why ? op->why : DVS_EINTR;
 
+	if (op->state == DVS_OP_SENT || op->state == DVS_OP_CANCELLING)
+		withdraw(c, op);
 	dvs_op_leave(c, op, why);
 	return why;
 }

@@ -16,7 +16,7 @@ struct dvs_ep *DVS_HOT dvs_ep_lookup(const struct dvs_core *c, dvs_s32 nr, int s
 	return (void *)0;
 }
 
-static void release(struct dvs_core *c, struct dvs_ep *ep)
+void dvs_ep_release(struct dvs_core *c, struct dvs_ep *ep)
 {
 	dvs_list_del(&ep->hash);
 	ep->state = DVS_EP_FREE;
@@ -31,7 +31,7 @@ static struct dvs_ep *reclaim(struct dvs_core *c, struct dvs_ep *ep)
 {
 	dvs_u32 i;
 
-	if (ep->state != DVS_EP_OVER || !ep->released)
+	if (ep->state != DVS_EP_OVER || !ep->released || ep->moving.telling)
 		return (void *)0;
 	for (i = 0; i < c->channels.count; i++)
 		if (ep->peers & 1ull << i)
@@ -54,7 +54,7 @@ static struct dvs_ep *find_place(struct dvs_core *c)
 	return ep;
 }
 
-static struct dvs_ep *allocate(struct dvs_core *c, dvs_s32 nr)
+struct dvs_ep *dvs_ep_allocate(struct dvs_core *c, dvs_s32 nr, int state)
 {
 	struct dvs_ep *ep = find_place(c);
 
@@ -62,7 +62,7 @@ static struct dvs_ep *allocate(struct dvs_core *c, dvs_s32 nr)
 		return (void *)0;
 	ep->addr.nr = nr;
 	ep->addr.gen = 0;
-	ep->state = DVS_EP_BINDING;
+	ep->state = (dvs_u8)state;
 	ep->ctl = DVS_CTL_IDLE;
 	ep->released = 0;
 	ep->woken = 0;
@@ -76,33 +76,19 @@ static struct dvs_ep *allocate(struct dvs_core *c, dvs_s32 nr)
 	ep->peers = 0;
 	ep->nonce = ++c->next_nonce;
 	ep->bind_nonce = ep->nonce;
+	ep->moving.taking = 0;
+	ep->moving.moved = 0;
+	ep->moving.result = DVS_OK;
+	ep->moving.chan = (void *)0;
 	dvs_privileges_default(c, ep);
 	dvs_list_push(&c->ep_hash[dvs_bucket(nr)], &ep->hash);
 	c->stats.endpoints++;
 	return ep;
 }
 
-void dvs_ep_ask(struct dvs_core *c, struct dvs_ep *ep)
-{
-	struct dvs_ctl_request r = {
-		.op = ep->state == DVS_EP_OVER ? DVS_CTL_UNBIND : DVS_CTL_BIND,
-		.nonce = ep->nonce,
-		.ep = ep->addr.nr,
-		.gen = ep->gen,
-	};
-
-	if (ep->state == DVS_EP_BOUND && ep->gen) {
-		r.op = DVS_CTL_PRIVILEGE;
-		r.calls = ep->wanted.calls;
-		r.ipc_to = ep->wanted.ipc_to;
-		r.level = ep->wanted.level;
-	}
-	dvs_control_ask(c, &ep->ctl, &r);
-}
-
 static void start_binding(struct dvs_core *c, struct dvs_call *call, dvs_s32 nr)
 {
-	struct dvs_ep *ep = allocate(c, nr);
+	struct dvs_ep *ep = dvs_ep_allocate(c, nr, DVS_EP_BINDING);
 
 	if (!ep) {
 		dvs_call_finish(c, call, DVS_EALLOCMEM);
@@ -112,8 +98,7 @@ static void start_binding(struct dvs_core *c, struct dvs_call *call, dvs_s32 nr)
 	dvs_ep_ask(c, ep);
 }
 
-/* An endpoint of that number whose directory entry is not known to be free yet. */
-static struct dvs_ep *leaving(struct dvs_core *c, dvs_s32 nr)
+struct dvs_ep *dvs_ep_leaving(struct dvs_core *c, dvs_s32 nr)
 {
 	struct dvs_list *head = &c->ep_hash[dvs_bucket(nr)];
 	struct dvs_list *p;
@@ -137,11 +122,11 @@ int dvs_bind(struct dvs_core *c, struct dvs_call *call, dvs_s32 nr, dvs_u64 now)
 		return DVS_ERANGE;
 	/* Whoever asked for it may have left: the bind under way is for who asks next. */
 	before = dvs_ep_lookup(c, nr, DVS_EP_BINDING);
-	if (dvs_ep_lookup(c, nr, DVS_EP_BOUND) || (before && !dvs_list_empty(&before->binders)))
+	if (dvs_ep_lookup(c, nr, DVS_EP_BOUND) || dvs_ep_lookup(c, nr, DVS_EP_ADOPTING) || (before && !dvs_list_empty(&before->binders)))
 		return DVS_ESLOTUSED;
 	dvs_call_begin(c, call, (void *)0, DVS_CALL_BIND, 0, now);
 	if (!before)
-		before = leaving(c, nr);
+		before = dvs_ep_leaving(c, nr);
 	if (before)
 		dvs_list_push(&before->binders, &call->link);
 	else
@@ -166,6 +151,13 @@ void dvs_ep_bound(struct dvs_core *c, const struct dvs_frame *f)
 	if (!dvs_list_empty(&ep->binders))
 		call = dvs_entry(ep->binders.next, struct dvs_call, link);
 	if (f->result) {
+		dvs_s32 result = f->result < 0 ? f->result : DVS_EINVAL;
+
+		if (ep->moving.taking) {
+			/* It is not offered any more. */
+			result = result == DVS_ENOTBIND ? DVS_EPROCSTS : result;
+			dvs_adopt_failed(c, ep, result);
+		}
 		dvs_held_reject_all(c, ep);
 		/* Who sent here early has heard that it is not here: nobody is to be told more. */
 		ep->peers = 0;
@@ -177,12 +169,14 @@ void dvs_ep_bound(struct dvs_core *c, const struct dvs_frame *f)
 		ep->nonce = ++c->next_nonce;
 		dvs_ep_ask(c, ep);
 		if (call)
-			dvs_call_finish(c, call, f->result < 0 ? f->result : DVS_EINVAL);
+			dvs_call_finish(c, call, result);
 		return;
 	}
 	ep->state = DVS_EP_BOUND;
 	ep->addr.gen = f->dst_gen;
 	ep->gen = f->dst_gen;
+	if (ep->moving.taking)
+		dvs_adopt_bound(c, ep, f);
 	dvs_held_check_generation(c, ep);
 	if (!call) { /* the binder left meanwhile */
 		dvs_unbind(c, ep, c->now);
@@ -193,7 +187,7 @@ void dvs_ep_bound(struct dvs_core *c, const struct dvs_frame *f)
 	dvs_call_finish(c, call, DVS_OK);
 }
 
-static void fail_calls(struct dvs_core *c, struct dvs_list *calls, dvs_s32 result)
+void dvs_ep_fail_calls(struct dvs_core *c, struct dvs_list *calls, dvs_s32 result)
 {
 	while (!dvs_list_empty(calls))
 		dvs_call_finish(c, dvs_entry(calls->next, struct dvs_call, link), result);
@@ -221,7 +215,7 @@ static void end_leavers(struct dvs_core *c, struct dvs_ep *ep, dvs_s32 result)
 		dvs_call_finish(c, dvs_entry(ep->leavers.next, struct dvs_call, wait), result);
 }
 
-static void announce_death(struct dvs_core *c, const struct dvs_ep *ep)
+void dvs_ep_announce(struct dvs_core *c, const struct dvs_ep *ep)
 {
 	dvs_u32 i;
 
@@ -239,14 +233,16 @@ void dvs_ep_stop(struct dvs_core *c, struct dvs_ep *ep)
 {
 	dvs_s32 result = c->stopped ? DVS_ENOTCONN : DVS_ENOTBIND;
 
+	dvs_move_stop(c, ep, result);
 	ep->state = DVS_EP_OVER;
 	dvs_party_stop(c, ep);
 	dvs_loan_stop(c, ep);
-	fail_calls(c, &ep->senders, result);
-	fail_calls(c, &ep->receivers, result);
-	fail_calls(c, &ep->setters, result);
+	dvs_ep_fail_calls(c, &ep->senders, result);
+	dvs_ep_fail_calls(c, &ep->receivers, result);
+	dvs_ep_fail_calls(c, &ep->setters, result);
 	dvs_op_source_died(c, ep);
 	dvs_queue_fail_all(c, ep);
+	dvs_claims_fail(c, ep);
 	dvs_held_reject_all(c, ep);
 	fail_local_receivers(c, ep->addr);
 	end_leavers(c, ep, c->stopped ? DVS_ENOTCONN : DVS_OK);
@@ -256,6 +252,8 @@ void dvs_ep_stop(struct dvs_core *c, struct dvs_ep *ep)
 void dvs_unbind(struct dvs_core *c, struct dvs_ep *ep, dvs_u64 now)
 {
 	c->now = now;
+	if (!dvs_move_unbind(c, ep))
+		return;
 	dvs_ep_stop(c, ep);
 	/* Who sent here while the node did not know it has heard that it is not here. */
 	if (!ep->gen)
@@ -264,7 +262,7 @@ void dvs_unbind(struct dvs_core *c, struct dvs_ep *ep, dvs_u64 now)
 		ep->released = 1;
 		ep->peers = 0;
 	} else {
-		announce_death(c, ep);
+		dvs_ep_announce(c, ep);
 		ep->nonce = ++c->next_nonce;
 		dvs_ep_ask(c, ep);
 		dvs_core_flush(c);
@@ -275,32 +273,37 @@ void dvs_unbind(struct dvs_core *c, struct dvs_ep *ep, dvs_u64 now)
 void dvs_ep_device_gone(struct dvs_core *c, struct dvs_ep *ep)
 {
 	dvs_loan_stop(c, ep);
-	fail_calls(c, &ep->binders, DVS_ENOTCONN);
-	fail_calls(c, &ep->senders, DVS_ENOTCONN);
-	fail_calls(c, &ep->receivers, DVS_ENOTCONN);
-	fail_calls(c, &ep->setters, DVS_ENOTCONN);
+	dvs_ep_fail_calls(c, &ep->binders, DVS_ENOTCONN);
+	dvs_ep_fail_calls(c, &ep->senders, DVS_ENOTCONN);
+	dvs_ep_fail_calls(c, &ep->receivers, DVS_ENOTCONN);
+	dvs_ep_fail_calls(c, &ep->setters, DVS_ENOTCONN);
 	end_leavers(c, ep, DVS_ENOTCONN);
-	if (ep->state == DVS_EP_BINDING) {
+	if (ep->state == DVS_EP_BOUND) {
+		dvs_move_stop(c, ep, DVS_ENOTCONN);
+	} else if (ep->state == DVS_EP_BINDING) {
 		dvs_held_reject_all(c, ep);
-		release(c, ep);
+		dvs_ep_release(c, ep);
 	} else if (ep->state == DVS_EP_OVER) {
 		ep->released = 1;
 		ep->peers = 0;
+		ep->moving.telling = 0;
+		dvs_move_finish(c, ep, DVS_CALL_MOVE_COMMIT, DVS_OK);
 		dvs_ep_release_if_over(c, ep);
 	}
 }
 
 void dvs_ep_release_if_over(struct dvs_core *c, struct dvs_ep *ep)
 {
-	if (ep->state != DVS_EP_OVER || !ep->released || ep->peers)
+	if (ep->state != DVS_EP_OVER || !ep->released || ep->peers || ep->moving.telling ||
+	    !dvs_list_empty(&ep->moving.out.link))
 		return;
-	release(c, ep);
+	dvs_ep_release(c, ep);
 	c->ops.released(c->ctx, ep);
 }
 
 void dvs_ep_unbound(struct dvs_core *c, const struct dvs_frame *f)
 {
-	struct dvs_ep *ep = leaving(c, f->dst_ep);
+	struct dvs_ep *ep = dvs_ep_leaving(c, f->dst_ep);
 	struct dvs_call *next = (void *)0;
 	dvs_s32 nr = f->dst_ep;
 
@@ -312,9 +315,11 @@ void dvs_ep_unbound(struct dvs_core *c, const struct dvs_frame *f)
 		next = dvs_entry(ep->binders.next, struct dvs_call, link);
 		dvs_list_del(&next->link);
 	}
-	fail_calls(c, &ep->binders, DVS_ESLOTUSED);
+	dvs_ep_fail_calls(c, &ep->binders, DVS_ESLOTUSED);
 	dvs_ep_release_if_over(c, ep);
-	if (next)
+	if (next && next->what == DVS_CALL_ADOPT)
+		dvs_adopt_start(c, next, nr);
+	else if (next)
 		start_binding(c, next, nr);
 }
 
@@ -333,7 +338,7 @@ int dvs_ep_next_death(struct dvs_core *c, struct dvs_chan *ch, struct dvs_frame 
 
 		if (ep->state != DVS_EP_OVER || !(ep->peers & 1ull << ch->index))
 			continue;
-		f->kind = DVS_K_DIED;
+		f->kind = ep->moving.moved ? DVS_K_MOVED : DVS_K_DIED;
 		f->src_ep = ep->addr.nr;
 		f->src_gen = ep->gen;
 		ep->peers &= ~(1ull << ch->index);
@@ -355,6 +360,8 @@ int dvs_ep_refused(struct dvs_core *c, dvs_u64 nonce, dvs_s32 result)
 			continue;
 		if (ep->state == DVS_EP_OVER)
 			dvs_ep_unbound(c, &f);
+		else if (ep->moving.state >= DVS_MOVE_OFFERING)
+			dvs_move_offered(c, &f);
 		else if (ep->gen)
 			dvs_privileges_result(c, &f);
 		else
@@ -368,6 +375,8 @@ int dvs_ep_readable(const struct dvs_ep *ep)
 {
 	dvs_u32 i;
 
+	if (ep->moving.state)
+		return 0;
 	for (i = 0; i < ep->core->note_words; i++)
 		if (ep->local_notes[i])
 			return 1;

@@ -29,6 +29,7 @@ struct dvs_held *dvs_held_store(struct dvs_core *c, struct dvs_chan *ch,
 	dvs_list_init(&h->req.link);
 	dvs_list_init(&h->out.link);
 	h->req.dst = (void *)0;
+	h->req.handed = 0;
 	h->req.call = (void *)0;
 	h->req.chan = ch;
 	h->req.op = f->op;
@@ -43,6 +44,9 @@ struct dvs_held *dvs_held_store(struct dvs_core *c, struct dvs_chan *ch,
 	h->req.kind = DVS_KIND_NONE;
 	h->party = (void *)0;
 	h->fetch = 0;
+	h->taken = 0;
+	h->adopted = 0;
+	h->copies = 0;
 	return h;
 }
 
@@ -60,7 +64,7 @@ void dvs_held_free(struct dvs_core *c, struct dvs_req *req)
 	dvs_list_del(&req->link);
 	dvs_list_del(&h->out.link);
 	dvs_list_del(&h->link);
-	dvs_list_push(&c->free_held, &h->link);
+	dvs_list_push(h->adopted ? &c->free_adopted : &c->free_held, &h->link);
 	c->stats.requests--;
 	if (!ch)
 		return;
@@ -100,12 +104,32 @@ void dvs_held_redirect(struct dvs_core *c, struct dvs_req *req, struct dvs_addr 
 	dvs_held_answer(c, req, DVS_K_REDIRECT, DVS_OK);
 }
 
+/* A piece of what an endpoint takes along. 0: it does not go there after all. */
+static int fill_hand(struct dvs_core *c, struct dvs_chan *ch, struct dvs_held *h,
+		     struct dvs_frame *f, void *payload)
+{
+	struct dvs_ep *ep = dvs_hand_find(c, ch, h->req.op);
+
+	if (!ep || ep->moving.state != DVS_MOVE_HANDING) {
+		h->answer = DVS_K_FAILED;
+		h->result = DVS_EPROCSTS;
+		return 0;
+	}
+	if (dvs_hand_fill(c, ep, f, payload))
+		dvs_list_push(&ch->answers, &h->out.link);
+	else
+		dvs_held_free(c, &h->req);
+	return 1;
+}
+
 void dvs_held_fill(struct dvs_core *c, struct dvs_chan *ch, struct dvs_held *h,
 		   struct dvs_frame *f, void *payload)
 {
-	(void)ch;
+	if (h->answer == DVS_K_HAND && fill_hand(c, ch, h, f, payload))
+		return;
 	f->kind = h->answer;
 	f->op = h->req.op;
+	f->arg = h->answer == DVS_K_BOUNCED ? h->req.token : 0;
 	f->result = h->result;
 	f->src_ep = h->want.nr;
 	f->src_gen = h->want.gen;
@@ -118,11 +142,10 @@ void dvs_held_fill(struct dvs_core *c, struct dvs_chan *ch, struct dvs_held *h,
 	dvs_held_free(c, &h->req);
 }
 
-static void not_here(struct dvs_core *c, struct dvs_held *h)
+void dvs_held_not_here(struct dvs_core *c, struct dvs_held *h)
 {
-	/* This notification is lost: the news of the death may have been on its way. The next is not. */
 	if (h->req.kind == DVS_KIND_NOTIFY)
-		dvs_held_answer(c, &h->req, DVS_K_DIED, DVS_OK);
+		dvs_held_answer(c, &h->req, DVS_K_BOUNCED, DVS_OK);
 	else
 		dvs_held_answer(c, &h->req, DVS_K_NOTHERE, DVS_OK);
 }
@@ -143,7 +166,37 @@ static int already_noted(const struct dvs_ep *ep, const struct dvs_req *req)
 	return 0;
 }
 
-static void accept(struct dvs_core *c, struct dvs_ep *ep, struct dvs_held *h, int nowait)
+int dvs_held_adopt(struct dvs_core *c, struct dvs_ep *ep, struct dvs_addr src, dvs_u64 value)
+{
+	struct dvs_held *h;
+
+	if (dvs_list_empty(&c->free_adopted))
+		return 0;
+	h = dvs_entry(c->free_adopted.next, struct dvs_held, link);
+	dvs_list_del(&h->link);
+	dvs_list_push(&c->adopted, &h->link);
+	dvs_list_init(&h->req.link);
+	dvs_list_init(&h->out.link);
+	c->stats.requests++;
+	h->req.dst = ep;
+	h->req.handed = 0;
+	h->req.call = (void *)0;
+	h->req.chan = (void *)0;
+	h->req.op = 0;
+	h->req.token = value;
+	h->req.src = src;
+	h->req.data = h->payload;
+	h->req.len = 0;
+	h->req.kind = DVS_KIND_NOTIFY;
+	h->answer = 0;
+	h->party = (void *)0;
+	h->fetch = h->taken = h->copies = 0;
+	h->adopted = 1;
+	dvs_list_push(&ep->notes, &h->req.link);
+	return 1;
+}
+
+void dvs_held_accept(struct dvs_core *c, struct dvs_ep *ep, struct dvs_held *h, int nowait)
 {
 	struct dvs_req *req = &h->req;
 
@@ -153,12 +206,19 @@ static void accept(struct dvs_core *c, struct dvs_ep *ep, struct dvs_held *h, in
 	 */
 	ep->peers |= 1ull << req->chan->index;
 	req->dst = ep;
-	if (req->kind == DVS_KIND_NONE) {
+	if (h->copies) {
+		dvs_serve_held(c, ep, h);
+	} else if (req->kind == DVS_KIND_NONE) {
 		dvs_held_free(c, req);
+	} else if (h->taken) {
+		if (!dvs_claim_come(c, h))
+			dvs_held_answer(c, req, DVS_K_FAILED, DVS_ESRCDIED);
 	} else if (dvs_queue_deliver(c, ep, req)) {
 		return;
 	} else if (nowait) {
 		dvs_held_answer(c, req, DVS_K_FAILED, DVS_EAGAIN);
+	} else if (dvs_move_stalls(ep, req)) {
+		return;
 	} else if (req->kind == DVS_KIND_NOTIFY && already_noted(ep, req)) {
 		dvs_held_free(c, req);
 	} else {
@@ -189,16 +249,19 @@ void dvs_held_frame(struct dvs_core *c, struct dvs_chan *ch,
 	if (!h)
 		return;
 	h->req.kind = kind_of(f);
+	h->taken = f->kind == DVS_K_REQ && (f->flags & DVS_F_TAKEN);
 	ep = dvs_ep_lookup(c, f->dst_ep, DVS_EP_BOUND);
 	if (ep && ep->gen && ep->gen == f->dst_gen) {
-		accept(c, ep, h, f->flags & DVS_F_NOWAIT);
+		dvs_held_accept(c, ep, h, f->flags & DVS_F_NOWAIT);
 		return;
 	}
 	/* The directory may have told others of a bind before its result got here. */
 	if (!ep)
 		ep = dvs_ep_lookup(c, f->dst_ep, DVS_EP_BINDING);
 	if (!ep || ep->gen) {
-		not_here(c, h);
+		/* It may have been answered before its endpoint moved on. */
+		if (!h->taken || !dvs_claim_come(c, h))
+			dvs_held_not_here(c, h);
 		return;
 	}
 	ep->peers |= 1ull << ch->index;
@@ -215,16 +278,16 @@ void dvs_held_check_generation(struct dvs_core *c, struct dvs_ep *ep)
 
 		dvs_list_del(ep->early.next);
 		if (h->want.gen == ep->gen)
-			accept(c, ep, h, 0);
+			dvs_held_accept(c, ep, h, 0);
 		else
-			not_here(c, h);
+			dvs_held_not_here(c, h);
 	}
 }
 
 void dvs_held_reject_all(struct dvs_core *c, struct dvs_ep *ep)
 {
 	while (!dvs_list_empty(&ep->early))
-		not_here(c, held(dvs_entry(ep->early.next, struct dvs_req, link)));
+		dvs_held_not_here(c, held(dvs_entry(ep->early.next, struct dvs_req, link)));
 }
 
 void dvs_held_cancel(struct dvs_core *c, struct dvs_chan *ch, dvs_u64 op)
@@ -247,6 +310,7 @@ void dvs_held_cancel(struct dvs_core *c, struct dvs_chan *ch, dvs_u64 op)
 		return;
 	}
 	dvs_serve_unfetch(c, ch, op);
+	dvs_move_adopter_left(c, ch, op);
 }
 
 void dvs_held_sender_died(struct dvs_core *c, struct dvs_chan *ch, struct dvs_addr src)

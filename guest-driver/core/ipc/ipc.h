@@ -8,12 +8,14 @@
 #define DVS_IPC_H
 
 #include "../channel/channel.h"
+#include "moving.h"
 
 #define DVS_BUCKETS		256
 #define DVS_OP_WATCH		(1ull << 63)	/* ids of watches, apart from those of operations */
 
 enum dvs_ep_state {
 	DVS_EP_FREE,
+	DVS_EP_ADOPTING,	/* another VM has it, and was asked for it */
 	DVS_EP_BINDING,		/* the node was asked */
 	DVS_EP_BOUND,
 	DVS_EP_OVER,		/* unbound here: the node and the peers are being told */
@@ -69,6 +71,7 @@ struct dvs_ep {
 	struct dvs_list loans;
 	dvs_u64 *local_notes;	/* a bit per endpoint of this VM, and one for the hardware */
 	struct dvs_list values;		/* dvs_value: of those bits that have one */
+	struct dvs_moving moving;
 };
 
 /* A number that is to be bound somewhere. One place for all who wait for it. */
@@ -98,6 +101,9 @@ struct dvs_held {
 	struct dvs_addr want;	/* whom the sender meant */
 	struct dvs_party *party;	/* COPY_IN, COPY_OUT: the side of the copy */
 	dvs_u8 fetch;		/* FETCH: waits for the request that it belongs to */
+	dvs_u8 taken;		/* dst took it in another VM */
+	dvs_u8 adopted;		/* a notification that came with its endpoint: it has no channel */
+	dvs_u8 copies;		/* COPY_IN, COPY_OUT; 0: no copy */
 	_Alignas(8) dvs_u8 payload[DVS_MSG_PAYLOAD_MAX];
 };
 
@@ -145,6 +151,7 @@ struct dvs_dest {
 	dvs_u8 watch;
 	dvs_u8 told;		/* its core was sent something for it, so that it will tell of its death */
 	dvs_u32 index;
+	dvs_u64 noted;		/* channels to which a notification for it was sent */
 	struct dvs_list hash;
 	struct dvs_addr addr;
 	struct dvs_chan *chan;
@@ -177,6 +184,11 @@ enum dvs_call_what {
 	DVS_CALL_AWAIT_UNBIND,
 	DVS_CALL_STATE,
 	DVS_CALL_COPY,
+	DVS_CALL_ADOPT,
+	DVS_CALL_MOVE_START,
+	DVS_CALL_MOVE_COMMIT,
+	DVS_CALL_MOVE_ROLLBACK,
+	DVS_CALL_MOVE_STAY,
 };
 
 /* Marks of struct dvs_out: which object it sits in, and what it says. */
@@ -187,6 +199,7 @@ enum dvs_out_type {
 	DVS_OUT_WATCH,
 	DVS_OUT_FETCH,
 	DVS_OUT_UNFETCH,
+	DVS_OUT_ADOPTED,
 };
 
 struct dvs_core {
@@ -207,6 +220,7 @@ struct dvs_core {
 	dvs_u8 stopped;
 	dvs_u8 control_full;
 	dvs_u8 died;		/* some channel was given died_scan, and was not pumped since */
+	dvs_u32 restless;	/* endpoints that are not quiescent yet, or whose move not all know of */
 	dvs_u32 note_words;
 	dvs_u32 dest_hand;	/* next destination to be forgotten */
 	dvs_u32 op_salt;
@@ -217,6 +231,7 @@ struct dvs_core {
 	struct dvs_copying *copying;
 	struct dvs_party *party;
 	struct dvs_loan *loan;
+	struct dvs_claim *claim;	/* as many as there may be endpoints */
 	struct dvs_list free_ops;
 	struct dvs_list free_held;
 	struct dvs_list free_values;
@@ -225,6 +240,10 @@ struct dvs_core {
 	struct dvs_list free_loans;
 	struct dvs_list lingering;	/* parties */
 	struct dvs_list orphans;	/* dvs_held: notifications that came in an earlier life of this VM */
+	struct dvs_list adopted;	/* dvs_held: those that came with their endpoints */
+	struct dvs_list free_adopted;
+	struct dvs_list free_claims;
+	struct dvs_list answered;	/* dvs_claim, the oldest first */
 	struct dvs_list ep_hash[DVS_BUCKETS];
 	struct dvs_list dest_hash[DVS_BUCKETS];
 };
@@ -244,6 +263,10 @@ void dvs_call_begin(struct dvs_core *c, struct dvs_call *call, struct dvs_ep *ep
 void dvs_call_finish(struct dvs_core *c, struct dvs_call *call, dvs_s32 result);
 /* Delivers to the destination, wherever it is. */
 void dvs_call_send(struct dvs_core *c, struct dvs_call *call, struct dvs_addr dst, int request);
+/* A call that waits for its destination in this VM begins anew, wherever that is now. */
+void dvs_call_again(struct dvs_core *c, struct dvs_call *call, struct dvs_addr dst);
+/* It gets this reply. */
+void dvs_call_replied(struct dvs_call *call, struct dvs_addr server, const void *data, dvs_u32 len);
 /* Its result if it is done by now, else DVS_PENDING. */
 int dvs_call_started(struct dvs_call *call);
 /* Tells the peers of deaths that the call brought, then as dvs_call_started. */
@@ -260,6 +283,9 @@ void dvs_state_asked(struct dvs_core *c, const struct dvs_frame *f);
 void dvs_state_tell(struct dvs_core *c);
 
 /* ---- relay.c ---- */
+/* The client's call begins anew, with this message to another server. */
+void dvs_relay_anew(struct dvs_core *c, struct dvs_call *client, struct dvs_addr dst,
+		    const void *data, dvs_u32 len);
 /* The other VM's server has handed the request on: the call goes there. */
 void dvs_relay_redirected(struct dvs_core *c, struct dvs_call *call, const struct dvs_frame *f,
 			  const void *payload);
@@ -306,9 +332,17 @@ struct dvs_addr dvs_known_here(const struct dvs_core *c, struct dvs_addr addr);
 
 /* ---- endpoint.c ---- */
 struct dvs_ep *dvs_ep_lookup(const struct dvs_core *c, dvs_s32 nr, int state);
+/* A free place for a number that is to be bound or adopted; NULL: none. */
+struct dvs_ep *dvs_ep_allocate(struct dvs_core *c, dvs_s32 nr, int state);
+/* One of that number whose directory entry is not known to be free yet. */
+struct dvs_ep *dvs_ep_leaving(struct dvs_core *c, dvs_s32 nr);
+void dvs_ep_release(struct dvs_core *c, struct dvs_ep *ep);
+/* Ends these calls, which are linked by their member `link`. */
+void dvs_ep_fail_calls(struct dvs_core *c, struct dvs_list *calls, dvs_s32 result);
+/* Tells the VMs that remember it of its end, or of its new place. */
+void dvs_ep_announce(struct dvs_core *c, const struct dvs_ep *ep);
 void dvs_ep_bound(struct dvs_core *c, const struct dvs_frame *f);
 void dvs_ep_unbound(struct dvs_core *c, const struct dvs_frame *f);
-void dvs_ep_ask(struct dvs_core *c, struct dvs_ep *ep);
 void dvs_ep_release_if_over(struct dvs_core *c, struct dvs_ep *ep);
 /* The device is gone: the calls of the endpoint end, and nothing more is heard of it. */
 void dvs_ep_device_gone(struct dvs_core *c, struct dvs_ep *ep);
@@ -323,6 +357,8 @@ void dvs_ep_stop(struct dvs_core *c, struct dvs_ep *ep);
 /* Hands the message to a waiting receiver. 0: nobody waits for it. */
 int dvs_queue_deliver(struct dvs_core *c, struct dvs_ep *dst, struct dvs_req *req);
 void dvs_queue_add(struct dvs_core *c, struct dvs_ep *dst, struct dvs_req *req);
+/* Serves the calls that wait at it, as far as it goes: its messages were held back. */
+void dvs_queue_serve(struct dvs_core *c, struct dvs_ep *ep);
 /* Serves a receiving call from what waits at its endpoint. 0: nothing fits. */
 int dvs_queue_take(struct dvs_core *c, struct dvs_ep *ep, struct dvs_call *call);
 struct dvs_req *dvs_queue_open(struct dvs_ep *ep, dvs_s32 nr, dvs_u32 gen, dvs_u64 token);
@@ -338,6 +374,13 @@ dvs_s32 dvs_note_local(struct dvs_core *c, dvs_u32 source, struct dvs_ep *dst, d
 int dvs_note_take(struct dvs_core *c, struct dvs_ep *ep, struct dvs_call *call);
 /* Takes back what this endpoint notified others of; takes away what waits at it. */
 void dvs_note_clear(struct dvs_core *c, struct dvs_ep *ep);
+/* What it notified others of stays, although it is in this VM no more. */
+void dvs_note_part(struct dvs_core *c, struct dvs_ep *ep);
+/* The call that had to wait notifies. */
+void dvs_note_again(struct dvs_core *c, struct dvs_call *call, struct dvs_addr dst);
+/* The next bit from *source on, which then is after it: who, and its value. 0: none. */
+int dvs_note_at(struct dvs_core *c, struct dvs_ep *ep, dvs_u32 *source, struct dvs_addr *src,
+		dvs_s64 *value);
 
 /* ---- held.c: requests of other VMs ---- */
 /* Stores a request; NULL: there were no credits for it. */
@@ -345,6 +388,12 @@ struct dvs_held *dvs_held_store(struct dvs_core *c, struct dvs_chan *ch,
 				const struct dvs_frame *f, const void *payload);
 void dvs_held_frame(struct dvs_core *c, struct dvs_chan *ch,
 		    const struct dvs_frame *f, const void *payload);
+/* A notification that came with its endpoint. 0: no room. */
+int dvs_held_adopt(struct dvs_core *c, struct dvs_ep *ep, struct dvs_addr src, dvs_u64 value);
+/* What had to wait goes to its endpoint, which is bound here. */
+void dvs_held_accept(struct dvs_core *c, struct dvs_ep *ep, struct dvs_held *h, int nowait);
+/* … which is not. */
+void dvs_held_not_here(struct dvs_core *c, struct dvs_held *h);
 void dvs_held_cancel(struct dvs_core *c, struct dvs_chan *ch, dvs_u64 op);
 void dvs_held_answer(struct dvs_core *c, struct dvs_req *req, dvs_u8 kind, dvs_s32 result);
 void dvs_held_reply(struct dvs_core *c, struct dvs_req *req, const void *data, dvs_u32 len);
@@ -372,6 +421,13 @@ int dvs_op_start(struct dvs_core *c, struct dvs_call *call, struct dvs_addr dst,
 void dvs_op_located(struct dvs_core *c, struct dvs_op *op, struct dvs_dest *d, dvs_s32 result);
 /* Nothing keeps it from being sent but credits and slots. */
 void dvs_op_go(struct dvs_core *c, struct dvs_op *op);
+/* A request of this VM that its endpoint took and then went with to that VM. NULL: no room. */
+struct dvs_op *dvs_op_of_taken(struct dvs_core *c, struct dvs_call *call, struct dvs_addr dst);
+/* It goes to that VM. */
+void dvs_op_follow(struct dvs_core *c, struct dvs_op *op, struct dvs_chan *ch);
+/* Sends a notification that came back once more, if its endpoint has another VM. */
+void dvs_op_renotify(struct dvs_core *c, struct dvs_ep *ep, struct dvs_addr dst,
+		     struct dvs_chan *missed, dvs_u64 value);
 /* Its destination is in this VM. */
 void dvs_op_located_here(struct dvs_core *c, struct dvs_op *op);
 void dvs_op_answer(struct dvs_core *c, struct dvs_chan *ch,
@@ -406,6 +462,10 @@ void dvs_op_rights_taken(struct dvs_core *c, struct dvs_ep *ep);
 
 /* ---- destination.c: where far endpoints are ---- */
 struct dvs_dest *dvs_dest_get(struct dvs_core *c, dvs_s32 nr);
+/* What is known of that number, or NULL. */
+struct dvs_dest *dvs_dest_find(const struct dvs_core *c, dvs_s32 nr);
+/* It is known to be there, without a look-up. */
+void dvs_dest_set(struct dvs_core *c, struct dvs_addr addr, struct dvs_chan *ch);
 /* Puts the question on the control queue, also once more. */
 void dvs_dest_ask(struct dvs_core *c, struct dvs_dest *d);
 /* Asks where it is, unless that is under way. */
@@ -437,6 +497,8 @@ void dvs_dest_fill_watch(struct dvs_core *c, struct dvs_dest *d, struct dvs_fram
 /* ---- control.c ---- */
 /* Puts a request on the control queue if it can. */
 void dvs_control_ask(struct dvs_core *c, dvs_u8 *state, const struct dvs_ctl_request *request);
+/* What is to be said of an endpoint now, also once more. */
+void dvs_ep_ask(struct dvs_core *c, struct dvs_ep *ep);
 /* Returns how many were asked again. */
 dvs_u32 dvs_control_ask_again(struct dvs_core *c, enum dvs_again which);
 void dvs_control_timer(struct dvs_core *c);

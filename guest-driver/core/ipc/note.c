@@ -13,6 +13,13 @@ static struct dvs_addr source_addr(const struct dvs_core *c, dvs_u32 source)
 	return source == c->limits.endpoints ? hardware : c->ep[source].addr;
 }
 
+/* The same as other VMs know it. */
+static struct dvs_addr outside(const struct dvs_core *c, dvs_u32 source)
+{
+	return source == c->limits.endpoints ? source_addr(c, source)
+					     : dvs_ep_outside(&c->ep[source]);
+}
+
 static struct dvs_value *find(const struct dvs_ep *ep, dvs_u32 source)
 {
 	struct dvs_list *p;
@@ -128,6 +135,37 @@ void dvs_note_clear(struct dvs_core *c, struct dvs_ep *ep)
 		drop(c, dvs_entry(ep->values.next, struct dvs_value, link));
 }
 
+int dvs_note_at(struct dvs_core *c, struct dvs_ep *ep, dvs_u32 *source, struct dvs_addr *src,
+		dvs_s64 *value)
+{
+	for (; *source <= c->limits.endpoints; (*source)++) {
+		struct dvs_value *v;
+
+		if (!(ep->local_notes[*source / 64] & 1ull << (*source % 64)))
+			continue;
+		v = find(ep, *source);
+		*src = outside(c, *source);
+		*value = v ? v->value : DVS_NO_VALUE;
+		(*source)++;
+		return 1;
+	}
+	return 0;
+}
+
+void dvs_note_part(struct dvs_core *c, struct dvs_ep *ep)
+{
+	dvs_u64 bit = 1ull << (ep->index % 64);
+	dvs_u32 i;
+
+	for (i = 0; i < c->limits.endpoints; i++) {
+		struct dvs_ep *at = &c->ep[i];
+
+		if (at != ep && (at->local_notes[ep->index / 64] & bit))
+			(void)dvs_held_adopt(c, at, dvs_ep_outside(ep),
+					     (dvs_u64)take_value(c, at, ep->index));
+	}
+}
+
 /* In whose name; NULL: nobody's of this VM. */
 static struct dvs_ep *find_source(struct dvs_core *c, struct dvs_ep *ep, dvs_s32 source)
 {
@@ -166,12 +204,21 @@ static void notify(struct dvs_core *c, struct dvs_call *call, struct dvs_ep *src
 			return; /* the operation ends the call */
 	} else if (!dvs_ep_is(local, dst.gen)) {
 		result = DVS_EENDPOINT;
+	} else if (dvs_move_stalls(local, &call->req)) {
+		call->req.call = call;
+		call->filter.nr = hardware ? DVS_HARDWARE : src->addr.nr;
+		return; /* the call goes on when it is known where dst will be */
 	} else {
 		src->lclsent++;
 		result = dvs_note_local(c, hardware ? c->limits.endpoints : src->index, local,
 					(dvs_s64)call->req.token);
 	}
 	dvs_call_finish(c, call, result);
+}
+
+void dvs_note_again(struct dvs_core *c, struct dvs_call *call, struct dvs_addr dst)
+{
+	notify(c, call, call->ep, dst, call->filter.nr == DVS_HARDWARE);
 }
 
 int dvs_notify(struct dvs_core *c, struct dvs_call *call, struct dvs_ep *ep,

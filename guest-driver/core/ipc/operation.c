@@ -44,10 +44,12 @@ void dvs_op_free(struct dvs_core *c, struct dvs_op *op)
 	c->stats.operations--;
 }
 
-/* What the caller hears of the death of its destination: the source, for a copy, may be one. */
+/* What the caller hears of the death of its destination: one that took the request is a source. */
 dvs_s32 dvs_op_died(const struct dvs_op *op)
 {
-	return op->kind == DVS_K_COPY_OUT ? DVS_ESRCDIED : DVS_EDSTDIED;
+	int taken = op->kind == DVS_K_REQ && (op->flags & DVS_F_TAKEN);
+
+	return op->kind == DVS_K_COPY_OUT || taken ? DVS_ESRCDIED : DVS_EDSTDIED;
 }
 
 void dvs_op_finish(struct dvs_core *c, struct dvs_op *op, dvs_s32 result)
@@ -98,7 +100,7 @@ static void queue(struct dvs_core *c, struct dvs_op *op, struct dvs_chan *ch)
 	}
 	dvs_list_push(&ch->ops, &op->link);
 	/* The node would not carry it. */
-	if (!dvs_settled(op->ep))
+	if (op->kind != DVS_K_ADOPT && !dvs_settled(op->ep))
 		dvs_list_push(&op->ep->waiting, &op->out.link);
 	else
 		dvs_op_go(c, op);
@@ -163,9 +165,9 @@ void dvs_op_located(struct dvs_core *c, struct dvs_op *op, struct dvs_dest *d, d
 		place(op, d);
 		dvs_copy_found(c, op->copy, dvs_op_side(op), op->dst, d->chan);
 	} else if (op->missed == d->chan && op->dst.gen == d->addr.gen) {
-		dvs_op_finish(c, op, DVS_EDSTDIED);
+		dvs_op_finish(c, op, dvs_op_died(op));
 	} else if (op->pinned && op->dst.gen && op->dst.gen != d->addr.gen) {
-		dvs_op_finish(c, op, DVS_EDSTDIED);
+		dvs_op_finish(c, op, dvs_op_died(op));
 	} else {
 		op->dst.gen = d->addr.gen;
 		queue(c, op, d->chan);
@@ -191,6 +193,10 @@ void dvs_op_located_here(struct dvs_core *c, struct dvs_op *op)
 			dvs_copy_found(c, copy, side, dst->addr, (void *)0);
 		return;
 	}
+	if (op->kind == DVS_K_ADOPT) {
+		dvs_op_finish(c, op, dst ? DVS_ESLOTUSED : DVS_EDSTDIED);
+		return;
+	}
 	if (!dst && asks_where(op)) {
 		dvs_op_finish(c, op, DVS_ENOTBIND);
 		return;
@@ -205,6 +211,10 @@ void dvs_op_located_here(struct dvs_core *c, struct dvs_op *op)
 	}
 	if (kind == DVS_K_NOP) {
 		dvs_op_finish(c, op, lives(op, DVS_ENOTBIND));
+		return;
+	}
+	if (op->flags & DVS_F_TAKEN) {
+		dvs_claim_here(c, op);
 		return;
 	}
 	dvs_op_free(c, op);
@@ -299,6 +309,47 @@ int dvs_op_start(struct dvs_core *c, struct dvs_call *call, struct dvs_addr dst,
 	return DVS_OK;
 }
 
+struct dvs_op *dvs_op_of_taken(struct dvs_core *c, struct dvs_call *call, struct dvs_addr dst)
+{
+	struct dvs_op *op = allocate(c);
+
+	if (!op)
+		return (void *)0;
+	op->kind = DVS_K_REQ;
+	op->flags = DVS_F_TAKEN;
+	op->state = DVS_OP_PLACED;
+	op->pinned = 1;
+	op->call = call;
+	op->ep = call->ep;
+	op->dst = dst;
+	op->want_gen = dst.gen;
+	op->arg = 0;
+	return op;
+}
+
+void dvs_op_follow(struct dvs_core *c, struct dvs_op *op, struct dvs_chan *ch)
+{
+	queue(c, op, ch);
+}
+
+void dvs_op_renotify(struct dvs_core *c, struct dvs_ep *ep, struct dvs_addr dst,
+		     struct dvs_chan *missed, dvs_u64 value)
+{
+	struct dvs_dest *d = dvs_dest_get(c, dst.nr);
+	struct dvs_op *op = d ? allocate(c) : (void *)0;
+
+	if (!op)
+		return;
+	op->kind = DVS_K_NTF;
+	op->flags = 0;
+	op->ep = ep;
+	op->dst = dst;
+	op->want_gen = dst.gen;
+	op->arg = value;
+	op->missed = missed;
+	find_out(c, op, d);
+}
+
 void dvs_op_fill(struct dvs_core *c, struct dvs_op *op, struct dvs_frame *f, void *payload)
 {
 	f->kind = op->kind;
@@ -314,10 +365,16 @@ void dvs_op_fill(struct dvs_core *c, struct dvs_op *op, struct dvs_frame *f, voi
 	c->stats.remote_messages++;
 	op->ep->rmtsent++;
 	if (op->kind == DVS_K_NTF) {
+		struct dvs_dest *d = dvs_dest_find(c, op->dst.nr);
+
+		if (d)
+			d->noted |= 1ull << op->chan->index;
 		dvs_op_free(c, op);
 		return;
 	}
 	op->state = DVS_OP_SENT;
+	if (op->flags & DVS_F_TAKEN)
+		return;
 	if (op->copy) {
 		f->len = sizeof(struct dvs_copy_side);
 		dvs_copy_fill(c, op->copy, dvs_op_side(op), payload);
@@ -381,16 +438,8 @@ static void not_here(struct dvs_core *c, struct dvs_op *op)
 
 static void take_reply(struct dvs_op *op, const struct dvs_frame *f, const void *payload)
 {
-	struct dvs_call *call = op->call;
-	dvs_u32 n;
-
-	if (!call)
-		return;
-	n = f->len < call->recv_cap ? f->len : call->recv_cap;
-	dvs_copy(call->recv_buf, payload, n);
-	call->recv_len = f->len;
-	call->peer = op->dst;
-	call->kind = DVS_KIND_REPLY;
+	if (op->call)
+		dvs_call_replied(op->call, op->dst, payload, f->len);
 }
 
 static void redirected(struct dvs_core *c, struct dvs_op *op, const struct dvs_frame *f,
@@ -456,6 +505,17 @@ void dvs_op_answer(struct dvs_core *c, struct dvs_chan *ch,
 		break;
 	case DVS_K_NOTHERE:
 		not_here(c, op);
+		break;
+	case DVS_K_ELSEWHERE:
+		if (op->kind != DVS_K_REQ)
+			break;
+		op->flags = DVS_F_TAKEN;
+		op->pinned = 1;
+		not_here(c, op);
+		break;
+	case DVS_K_HAND:
+		if (op->kind == DVS_K_ADOPT)
+			dvs_adopt_handed(c, op, f, payload);
 		break;
 	}
 }

@@ -67,6 +67,8 @@ int dvs_privileges_set(struct dvs_core *c, struct dvs_call *call, dvs_s32 nr,
 		return DVS_EPRIVILEGES;
 	if (!result && privileges->level > DVS_LEVEL_TASK)
 		result = DVS_EINVAL;
+	if (!result && ep->moving.state)
+		result = DVS_EMIGRATE;
 	if (result)
 		return result;
 	dvs_call_begin(c, call, (void *)0, DVS_CALL_PRIVILEGE, 0, now);

@@ -38,6 +38,8 @@ struct dvs_call *DVS_HOT dvs_queue_receiver(struct dvs_ep *dst, const struct dvs
 {
 	struct dvs_list *p;
 
+	if (dst->moving.state)
+		return (void *)0;
 	dvs_for_each(p, &dst->receivers) {
 		struct dvs_call *call = dvs_entry(p, struct dvs_call, link);
 
@@ -84,6 +86,14 @@ int DVS_HOT dvs_queue_take(struct dvs_core *c, struct dvs_ep *ep, struct dvs_cal
 	return (notes && dvs_note_take(c, ep, call)) ||
 	       (notes && take_first(c, &ep->notes, call)) ||
 	       take_first(c, &ep->queue, call);
+}
+
+void dvs_queue_serve(struct dvs_core *c, struct dvs_ep *ep)
+{
+	struct dvs_list *p, *tmp;
+
+	dvs_for_each_safe(p, tmp, &ep->receivers)
+		(void)dvs_queue_take(c, ep, dvs_entry(p, struct dvs_call, link));
 }
 
 struct dvs_req *DVS_HOT dvs_queue_open(struct dvs_ep *ep, dvs_s32 nr, dvs_u32 gen, dvs_u64 token)

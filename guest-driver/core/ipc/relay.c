@@ -2,9 +2,8 @@
 /* A server hands a request on to another, which answers the client itself. */
 #include "ipc.h"
 
-/* The client's call begins anew, with another message to another server. */
-static void send_anew(struct dvs_core *c, struct dvs_call *client, struct dvs_addr dst,
-		      const void *data, dvs_u32 len)
+void dvs_relay_anew(struct dvs_core *c, struct dvs_call *client, struct dvs_addr dst,
+		    const void *data, dvs_u32 len)
 {
 	dvs_s32 result = dvs_check_destination(c, client->ep, dst);
 
@@ -27,7 +26,7 @@ void dvs_relay_redirected(struct dvs_core *c, struct dvs_call *call, const struc
 {
 	struct dvs_addr dst = { .nr = f->src_ep, .gen = f->src_gen };
 
-	send_anew(c, call, dst, payload, f->len);
+	dvs_relay_anew(c, call, dst, payload, f->len);
 }
 
 static dvs_s32 check(const struct dvs_core *c, const struct dvs_ep *ep, struct dvs_addr dst,
@@ -42,31 +41,44 @@ static dvs_s32 check(const struct dvs_core *c, const struct dvs_ep *ep, struct d
 	return result ? result : dvs_check_size(call);
 }
 
+/* To dst, which other VMs know as `to`. */
+static void hand_on(struct dvs_core *c, struct dvs_req *open, struct dvs_addr dst,
+		    struct dvs_addr to, const struct dvs_call *call)
+{
+	dvs_list_del(&open->link);
+	if (open->call)
+		dvs_relay_anew(c, open->call, dst, call->send_buf, call->send_len);
+	else
+		dvs_held_redirect(c, open, to, call->send_buf, call->send_len);
+}
+
 int dvs_relay(struct dvs_core *c, struct dvs_call *call, struct dvs_ep *ep,
 	      struct dvs_addr client, dvs_u64 token, struct dvs_addr dst, dvs_u64 now)
 {
 	dvs_s32 result = check(c, ep, dst, call);
+	struct dvs_claim *claim;
 	struct dvs_ep *local;
 	struct dvs_req *open;
+	struct dvs_addr to;
 
 	if (result)
 		return result;
+	claim = dvs_claim_of(ep, client, token);
 	open = dvs_queue_open(ep, client.nr, client.gen, token);
 	local = dvs_ep_lookup(c, dst.nr, DVS_EP_BOUND);
-	if (!open)
+	if (!open && !claim)
 		return DVS_EPROCSTS;
 	/* Nobody answers itself. */
-	if (dst.nr == open->src.nr)
+	if (dst.nr == (claim ? claim->src.nr : open->src.nr))
 		return DVS_EBADDEST;
 	if (local && !dvs_ep_is(local, dst.gen))
 		return DVS_EENDPOINT;
 	dvs_call_begin(c, call, ep, DVS_CALL_RELAY, 0, now);
-	dvs_list_del(&open->link);
-	if (open->call)
-		send_anew(c, open->call, dst, call->send_buf, call->send_len);
+	to = local && dst.gen ? dvs_ep_outside(local) : dst;
+	if (claim)
+		dvs_claim_answer(c, claim, DVS_K_REDIRECT, to, call->send_buf, call->send_len);
 	else
-		dvs_held_redirect(c, open, local && dst.gen ? dvs_ep_outside(local) : dst,
-				  call->send_buf, call->send_len);
+		hand_on(c, open, dst, to, call);
 	dvs_call_finish(c, call, DVS_OK);
 	return dvs_call_end_start(c, call);
 }

@@ -9,6 +9,9 @@
 /* Of what the node knew of an endpoint it knows nothing any more: that is asked for anew. */
 static void begin_anew(struct dvs_core *c, struct dvs_ep *ep)
 {
+	/* What was offered of the life that is over is nothing any more. */
+	if (ep->state == DVS_EP_BOUND && ep->moving.state >= DVS_MOVE_OFFERING)
+		dvs_move_stays(c, ep, DVS_ENOTCONN);
 	ep->gen = 0;
 	ep->restoring = 0;
 	if (ep->state == DVS_EP_BOUND) {
@@ -65,6 +68,7 @@ void dvs_settle(struct dvs_core *c, struct dvs_ep *ep)
 		dvs_list_del(&op->out.link);
 		dvs_op_go(c, op);
 	}
+	dvs_move_next(c, ep);
 }
 
 struct dvs_addr DVS_HOT dvs_known_here(const struct dvs_core *c, struct dvs_addr addr)

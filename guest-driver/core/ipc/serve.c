@@ -10,31 +10,48 @@ static void refuse(struct dvs_core *c, struct dvs_held *h, dvs_s32 result)
 void dvs_serve_copy(struct dvs_core *c, struct dvs_chan *ch, const struct dvs_frame *f,
 		    const void *payload)
 {
-	struct dvs_party_order order = {
-		.ep = dvs_ep_lookup(c, f->dst_ep, DVS_EP_BOUND),
-		.requester = { .nr = f->src_ep, .gen = f->src_gen },
-		.chan = ch,
-		.writes = f->kind == DVS_K_COPY_IN,
-	};
+	struct dvs_ep *ep = dvs_ep_lookup(c, f->dst_ep, DVS_EP_BOUND);
 	struct dvs_held *h = dvs_held_store(c, ch, f, payload);
-	struct dvs_party *p;
-	dvs_s32 result;
 
 	if (!h)
 		return;
-	if (f->len == sizeof(order.what))
-		__builtin_memcpy(&order.what, payload, sizeof(order.what));
-	if (f->len != sizeof(order.what) || order.what.requester_vm != ch->vm ||
-	    order.what.requester_inc != ch->inc ||
-	    (order.what.other_vm == c->id.vm && order.what.other_inc != c->id.incarnation)) {
+	h->copies = f->kind;
+	if (!ep || !ep->gen || ep->gen != f->dst_gen)
+		dvs_held_answer(c, &h->req, DVS_K_NOTHERE, DVS_OK);
+	else
+		dvs_held_accept(c, ep, h, 0);
+}
+
+/* Does it say what it has to? */
+static int well_formed(const struct dvs_core *c, const struct dvs_held *h,
+		       const struct dvs_copy_side *what)
+{
+	const struct dvs_chan *ch = h->req.chan;
+
+	return h->req.len == sizeof(*what) && what->requester_vm == ch->vm &&
+	       what->requester_inc == ch->inc &&
+	       (what->other_vm != c->id.vm || what->other_inc == c->id.incarnation);
+}
+
+void dvs_serve_held(struct dvs_core *c, struct dvs_ep *ep, struct dvs_held *h)
+{
+	struct dvs_party_order order = {
+		.ep = ep,
+		.requester = h->req.src,
+		.chan = h->req.chan,
+		.writes = h->copies == DVS_K_COPY_IN,
+	};
+	struct dvs_party *p;
+	dvs_s32 result;
+
+	if (h->req.len == sizeof(order.what))
+		__builtin_memcpy(&order.what, h->payload, sizeof(order.what));
+	if (!well_formed(c, h, &order.what)) {
 		refuse(c, h, DVS_EINVAL);
 		return;
 	}
-	if (!order.ep || !order.ep->gen || order.ep->gen != f->dst_gen) {
-		dvs_held_answer(c, &h->req, DVS_K_NOTHERE, DVS_OK);
+	if (dvs_move_stalls_copy(ep, &h->req))
 		return;
-	}
-	order.ep->peers |= 1ull << ch->index;
 	result = dvs_party_make(c, &order, &p);
 	if (result) {
 		refuse(c, h, result);

@@ -91,6 +91,8 @@ static void show(struct dvs_core *c, struct dvs_ep *ep, struct dvs_endpoint_stat
 		.rmtcopy = ep->rmtcopy,
 	};
 	show_calls(ep, s);
+	if (ep->moving.state)
+		s->rts |= DVS_RTS_MIGRATE;
 	c->ops.describe(c->ctx, ep, s);
 }
 

@@ -35,6 +35,10 @@ int dvs_wakeup(struct dvs_core *c, struct dvs_call *call, struct dvs_ep *ep, dvs
 			dvs_call_finish(c, call, result);
 		return dvs_call_end_start(c, call);
 	}
+	if (local->moving.state) {
+		dvs_call_finish(c, call, DVS_EMIGRATE);
+		return dvs_call_started(call);
+	}
 	receiver = receives_any(local);
 	local->woken = !receiver;
 	if (receiver)

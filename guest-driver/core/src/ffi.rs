@@ -150,6 +150,28 @@ unsafe extern "C" {
         nr: i32,
         now: u64,
     ) -> i32;
+    pub fn dvs_migrate_start(
+        core: *mut RawCore,
+        call: *mut RawCall,
+        nr: i32,
+        token: u64,
+        now: u64,
+    ) -> i32;
+    pub fn dvs_migrate_commit(
+        core: *mut RawCore,
+        call: *mut RawCall,
+        nr: i32,
+        vm: u32,
+        now: u64,
+    ) -> i32;
+    pub fn dvs_migrate_rollback(core: *mut RawCore, call: *mut RawCall, nr: i32, now: u64) -> i32;
+    pub fn dvs_migrate_stay(
+        core: *mut RawCore,
+        call: *mut RawCall,
+        ep: *mut RawEndpoint,
+        now: u64,
+    ) -> i32;
+    pub fn dvs_adopt(core: *mut RawCore, call: *mut RawCall, nr: i32, token: u64, now: u64) -> i32;
     pub fn dvs_ep_shutdown(core: *mut RawCore, ep: *mut RawEndpoint, now: u64);
     pub fn dvs_state(
         core: *mut RawCore,

@@ -8,6 +8,7 @@ mod copies;
 mod endpoints;
 mod ffi;
 mod memory;
+mod migration;
 mod shell;
 mod types;
 

@@ -45,5 +45,5 @@ void dvs_shim_call_result(const struct dvs_call *call, struct dvs_shim_result *o
 
 struct dvs_ep *dvs_shim_call_endpoint(const struct dvs_call *call)
 {
-	return call->what == DVS_CALL_BIND ? call->ep : (void *)0;
+	return call->what == DVS_CALL_BIND || call->what == DVS_CALL_ADOPT ? call->ep : (void *)0;
 }

@@ -18,6 +18,8 @@ pub const HARDWARE: i32 = -1;
 pub const NO_VALUE: i64 = -1;
 /// Flag of send and sendrec: no other thread can use the endpoint.
 pub const SOLE: u32 = 0x04;
+/// State of an endpoint: it migrates.
+pub const RTS_MIGRATE: u32 = 0x800;
 /// No endpoint.
 pub const NONE: i32 = 27342;
 /// Most bytes of one copy.
@@ -52,6 +54,7 @@ pub mod errors {
     pub const ENOTBIND: i32 = -310;
     pub const EPROCRUN: i32 = -320;
     pub const EPROCSTS: i32 = -324;
+    pub const EMIGRATE: i32 = -332;
     pub const EPRIVILEGES: i32 = -335;
     pub const ESLOTUSED: i32 = -337;
     pub const ERSCBUSY: i32 = -342;
@@ -125,7 +128,7 @@ pub struct Identity {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(C)]
 pub struct ControlRequest {
-    /// What is asked: 1 bind, 2 unbind, 3 look up, 4 await, 5 forget, 6 privilege.
+    /// What is asked: 1 bind, 2 unbind, 3 look up, 4 await, 5 forget, 6 privilege, 7 offer, 8 take.
     pub op: u32,
     /// Zero.
     pub flags: u32,
@@ -135,7 +138,7 @@ pub struct ControlRequest {
     pub ep: i32,
     /// Generation.
     pub gen_: u32,
-    /// A privilege request's calls.
+    /// A privilege request's calls; the token of an offer or a take.
     pub calls: u64,
     /// A privilege request's destinations.
     pub ipc_to: u64,

@@ -28,6 +28,7 @@ pub const PRIVILEGE_SET: u32 = 0x1;
 pub const STATE_SENDING: u32 = 0x4;
 pub const STATE_RECEIVING: u32 = 0x8;
 pub const STATE_ONCOPY: u32 = 0x400;
+pub const STATE_MIGRATE: u32 = 0x800;
 pub const STATE_WAITUNBIND: u32 = 0x2_0000;
 pub const STATE_WAITBIND: u32 = 0x4_0000;
 pub const MISC_NOTIFY: u32 = 0x4;
@@ -37,6 +38,10 @@ pub const MISC_REPLICATED: u32 = 0x80;
 pub const MISC_WOKENUP: u32 = 0x200;
 pub const GRANT_READ: u32 = 0x1;
 pub const GRANT_WRITE: u32 = 0x2;
+pub const MIGRATE_START: u32 = 0;
+pub const MIGRATE_COMMIT: u32 = 1;
+pub const MIGRATE_ROLLBACK: u32 = 2;
+pub const MIGRATE_ADOPT: u32 = 3;
 
 #[repr(C)]
 #[derive(Debug, Default)]
@@ -194,6 +199,20 @@ pub struct Grant {
     pub grant: u64,
     pub result: i32,
     pub reserved: u32,
+}
+
+#[repr(C)]
+#[derive(Default)]
+pub struct Migrate {
+    pub what: u32,
+    pub ep: i32,
+    pub timeout_ms: i64,
+    pub token: u64,
+    pub vm: u32,
+    pub owner: u32,
+    pub generation: u32,
+    pub result: i32,
+    pub reserved: u64,
 }
 
 #[cfg(test)]

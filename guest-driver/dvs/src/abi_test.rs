@@ -60,6 +60,7 @@ fn constants_are_those_of_the_headers() {
         STATE_SENDING,
         STATE_RECEIVING,
         STATE_ONCOPY,
+        STATE_MIGRATE,
         STATE_WAITUNBIND,
         STATE_WAITBIND,
         MISC_NOTIFY,
@@ -69,6 +70,10 @@ fn constants_are_those_of_the_headers() {
         MISC_WOKENUP,
         GRANT_READ,
         GRANT_WRITE,
+        MIGRATE_START,
+        MIGRATE_COMMIT,
+        MIGRATE_ROLLBACK,
+        MIGRATE_ADOPT,
     );
     let magic = i64::try_from(sys::MAGIC).unwrap();
     assert_eq!(defined(UAPI, "DVS_IOC_MAGIC"), magic);
@@ -102,6 +107,7 @@ fn ioctls_have_the_numbers_of_the_header() {
         ("STATE", State::NUMBER, "state"),
         ("COPY", sys::NUMBER_COPY, "copy"),
         ("GRANT", sys::NUMBER_GRANT, "grant"),
+        ("MIGRATE", Migrate::NUMBER, "migrate"),
     ] {
         let line = format!("_IOWR(DVS_IOC_MAGIC, {number}, struct dvs_{structure})");
         assert!(ioctl(name).ends_with(&line), "{}", ioctl(name));
@@ -109,7 +115,7 @@ fn ioctls_have_the_numbers_of_the_header() {
     let line = format!("_IOR(DVS_IOC_MAGIC, {}, struct dvs_info)", sys::NUMBER_INFO);
     assert!(ioctl("INFO").ends_with(&line));
     let ioctls = UAPI.lines().filter(|l| l.contains("(DVS_IOC_MAGIC, "));
-    assert_eq!(ioctls.count(), 17, "an ioctl that this crate does not know");
+    assert_eq!(ioctls.count(), 18, "an ioctl that this crate does not know");
 }
 
 /// Offsets of the fields of a structure of the header, and its size. Fields have no implicit
@@ -304,6 +310,20 @@ fn structures_have_the_layout_of_the_header() {
             address,
             bytes,
             grant,
+            result,
+            reserved,
+        }
+    );
+    assert_layout!(
+        "migrate",
+        Migrate {
+            what,
+            ep,
+            timeout_ms,
+            token,
+            vm,
+            owner,
+            generation,
             result,
             reserved,
         }

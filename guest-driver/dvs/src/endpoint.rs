@@ -7,6 +7,7 @@ use crate::address::{Address, Any, OneOrAny};
 use crate::device::{Dvs, Role};
 use crate::error::Error;
 use crate::message::{Message, Notification, Received};
+use crate::migration::MigrationToken;
 use crate::request::{Answer, Request, only_request};
 use crate::sys::{self, Call};
 use crate::timeout::Timeout;
@@ -56,6 +57,40 @@ impl Endpoint {
         let address = Address {
             number,
             generation: bind.generation,
+        };
+        Ok(Self {
+            device,
+            address,
+            id: abi::ID_FILE,
+        })
+    }
+
+    /// Takes an endpoint over that is being moved ([`Dvs::migrate_start`]) from another VM or another
+    /// process of this one: with all that waits for it, the requests that it has taken (their tokens
+    /// hold) and its privileges. Waits for [`Dvs::migrate_commit`].
+    ///
+    /// # Errors
+    /// [`Error::NotWaiting`] if it is not being moved (any more), [`Error::Privileges`] for a wrong
+    /// token, [`Error::SlotUsed`] if another one has taken it, [`Error::DestinationDied`] if it is
+    /// over, [`Error::Limit`], [`Error::TimedOut`], [`Error::Interrupted`], [`Error::Io`].
+    pub fn adopt(
+        device: Dvs,
+        number: i32,
+        token: MigrationToken,
+        timeout: Timeout,
+    ) -> Result<Self, Error> {
+        let mut call = abi::Migrate {
+            what: abi::MIGRATE_ADOPT,
+            ep: number,
+            token: token.0,
+            owner: abi::BIND_FILE,
+            timeout_ms: timeout.millis(),
+            ..abi::Migrate::default()
+        };
+        sys::exchange(device.as_fd(), &mut call)?;
+        let address = Address {
+            number,
+            generation: call.generation,
         };
         Ok(Self {
             device,

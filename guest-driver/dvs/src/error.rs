@@ -84,6 +84,10 @@ pub enum Error {
     /// −328: a copy from or to the endpoint is under way.
     #[error("a copy of the endpoint's memory is under way")]
     OnCopy,
+    /// −332: the endpoint has moved to another process or VM; or, of a call that moves one: it is
+    /// not being moved.
+    #[error("the endpoint has moved, or is not being moved")]
+    Moved,
     /// −334: the thread is not the leader of its process.
     #[error("the thread is not the leader of its process")]
     GroupLeader,
@@ -168,6 +172,7 @@ numbers! {
     -320 => Runs,
     -324 => NotWaiting,
     -328 => OnCopy,
+    -332 => Moved,
     -334 => GroupLeader,
     -335 => Privileges,
     -336 => BindType,

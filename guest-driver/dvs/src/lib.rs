@@ -43,6 +43,7 @@
 //! | bulk data | [`copy_to`](Endpoint::copy_to), [`copy_from`](Endpoint::copy_from), [`copy_between`](Endpoint::copy_between); memory is lent by [`lend`](Endpoint::lend), [`lend_mut`](Endpoint::lend_mut), [`LentBuffer`] |
 //! | names | [`await_bound`](Dvs::await_bound), [`await_unbound`](Dvs::await_unbound), [`state`](Dvs::state), [`endpoint_of`](Dvs::endpoint_of) |
 //! | cancellation | a [`Timeout`] for every call that may wait, [`cancel_receive`](Endpoint::cancel_receive), [`wakeup`](Endpoint::wakeup) |
+//! | moving | [`migrate_start`](Dvs::migrate_start), [`migrate_commit`](Dvs::migrate_commit), [`migrate_rollback`](Dvs::migrate_rollback), [`Endpoint::adopt`] |
 //! | administration | [`privileges`](Dvs::privileges), [`set_privileges`](Dvs::set_privileges), [`bind_process`](Dvs::bind_process) (the process: [`assigned`](Endpoint::assigned)), [`unbind`](Dvs::unbind) |
 //!
 //! By default an endpoint with a server's number (below [`Info::nr_sysprocs`] − [`Info::nr_tasks`])
@@ -63,6 +64,7 @@ mod error;
 mod events;
 mod grant;
 mod message;
+mod migration;
 mod privileges;
 mod request;
 mod state;
@@ -78,6 +80,7 @@ pub use endpoint::Endpoint;
 pub use error::Error;
 pub use grant::{Access, Grant, GrantKey, LentBuffer};
 pub use message::{Message, Notification, Received};
+pub use migration::MigrationToken;
 pub use privileges::{Calls, Level, Privileges};
 pub use request::{NotRelayed, Request};
 pub use state::{Source, State, Whereabouts};

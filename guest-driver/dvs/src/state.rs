@@ -42,6 +42,8 @@ pub struct State {
     pub awaiting_bound: bool,
     /// It waits until a number is not bound.
     pub awaiting_unbound: bool,
+    /// It is being moved, and whoever calls it waits ([`crate::Dvs::migrate_start`]).
+    pub moving: bool,
     /// Notifications wait for it.
     pub notified: bool,
     /// It stands by for another one.
@@ -109,6 +111,7 @@ impl State {
             copying: rts(abi::STATE_ONCOPY),
             awaiting_bound: rts(abi::STATE_WAITBIND),
             awaiting_unbound: rts(abi::STATE_WAITUNBIND),
+            moving: rts(abi::STATE_MIGRATE),
             notified: misc(abi::MISC_NOTIFY),
             backup: misc(abi::MISC_BACKUP),
             replica: misc(abi::MISC_REPLICATED),

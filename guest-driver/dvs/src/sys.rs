@@ -46,6 +46,7 @@ exchange! {
     Getep = 12,
     Privilege = 13,
     State = 14,
+    Migrate = 17,
 }
 
 /// What to do with an [`abi::Io`]; the value is the number of the ioctl.

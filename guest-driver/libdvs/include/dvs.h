@@ -148,6 +148,24 @@ int dvs_grant(const struct dvs *dvs, struct dvs_address to, uint32_t rights, voi
 	      size_t size, uint64_t *grant);
 int dvs_revoke(const struct dvs *dvs, uint64_t grant);
 
+/*
+ * Moves an endpoint whose process is moved by other means (a checkpoint, a program
+ * that saves its state), to another VM or another process. The first three are for
+ * the endpoint's own process and for CAP_SYS_ADMIN, in its VM.
+ *
+ * dvs_migrate_start returns when nothing of the endpoint is under way; whoever calls
+ * it waits from now on. The process at the new place calls dvs_adopt with the token,
+ * before or after dvs_migrate_commit, which returns when it has the endpoint (vm: in
+ * that VM alone; 0: in any). The old process then gets DVS_EMIGRATE. After
+ * dvs_migrate_rollback, all goes on as before. Until commit has been called a later
+ * start gives the same token.
+ */
+int dvs_migrate_start(const struct dvs *dvs, int32_t ep, uint64_t *token, int64_t timeout_ms);
+int dvs_migrate_commit(const struct dvs *dvs, int32_t ep, uint32_t vm, int64_t timeout_ms);
+int dvs_migrate_rollback(const struct dvs *dvs, int32_t ep, int64_t timeout_ms);
+/* owner and later calls: as for dvs_bind. */
+int dvs_adopt(struct dvs *dvs, int32_t ep, uint64_t token, uint32_t owner, int64_t timeout_ms);
+
 /* A sentence for a result of any function here; constant, never NULL. */
 const char *dvs_strerror(int result);
 

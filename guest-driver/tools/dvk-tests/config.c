@@ -71,9 +71,12 @@ static void proxies(void)
 static void migration(void)
 {
 	bind_self(SERVER(0));
-	CHECK_RET(dvk_migr_start(dcid, SERVER(0)), EDVSNOSYS);
-	CHECK_RET(dvk_migr_rollback(dcid, SERVER(0)), EDVSNOSYS);
-	CHECK_RET(dvk_migr_commit(getpid(), dcid, SERVER(0), 0), EDVSNOSYS);
+	CHECK_RET(dvk_migr_rollback(dcid, SERVER(0)), EDVSMIGRATE);
+	CHECK_RET(dvk_migr_commit(getpid(), dcid, SERVER(0), 0), EDVSPROCSTS);
+	CHECK_RET(dvk_migr_start(dcid, SERVER(0)), OK);
+	CHECK_RET(dvk_migr_start(dcid, SERVER(0)), OK);
+	CHECK_RET(dvk_migr_rollback(dcid, SERVER(0)), OK);
+	CHECK_RET(dvk_migr_start(dcid + 1, SERVER(0)), EDVSBADDCID);
 }
 
 void tests_config(void)

@@ -124,6 +124,7 @@ fn host() -> Host {
         devices: vec![],
         compression: vec![],
         streams: 1,
+        port: 7500,
     }
 }
 

@@ -44,6 +44,7 @@ fn host() -> Host {
         devices: vec![device(2, 0b111)],
         compression: vec![Compression::Lz4],
         streams: 4,
+        port: 7500,
     }
 }
 

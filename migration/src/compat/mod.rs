@@ -29,6 +29,8 @@ pub struct Host {
     pub compression: Vec<Compression>,
     /// Most data streams that it takes.
     pub streams: u16,
+    /// Port at which it takes them.
+    pub port: u16,
 }
 
 /// What keeps a machine from running at a host; nothing if it can.

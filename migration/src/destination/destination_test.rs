@@ -41,6 +41,7 @@ fn host() -> Host {
         devices: vec![],
         compression: vec![Compression::Lz4],
         streams: 2,
+        port: 7500,
     }
 }
 
@@ -85,6 +86,7 @@ fn receiving() -> Destination {
         node: 2,
         streams: 2,
         compression: Compression::None,
+        port: 7500,
     };
     assert_eq!(
         d.handle(ms(5), Event::Prepared(Ok(()))),

@@ -108,6 +108,7 @@ impl Destination {
             } else {
                 Compression::None
             },
+            port: self.host.port,
         };
         self.accept = Some(accept);
         self.received.expect(accept.streams);

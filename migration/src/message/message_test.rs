@@ -80,6 +80,7 @@ fn to_source() -> Vec<ToSource> {
             node: 2,
             streams: 2,
             compression: Compression::None,
+            port: 7500,
         }),
         ToSource::Refuse(vec!["no memory".into(); MAX_REASONS]),
         ToSource::RoundApplied(u32::MAX),

@@ -76,6 +76,8 @@ pub struct Accept {
     pub streams: u16,
     /// How pages may be packed: as offered, or not at all.
     pub compression: Compression,
+    /// Port at which the host takes data streams.
+    pub port: u16,
 }
 
 /// Why an offer is none.

@@ -112,6 +112,8 @@ pub enum Action {
         count: u16,
         /// How pages are packed.
         compression: Compression,
+        /// Port of the destination.
+        port: u16,
     },
     /// Log writes of CPUs, devices and the node from now on, and only then look which pages are populated.
     StartLog,

@@ -12,6 +12,7 @@ fn anything() -> impl Strategy<Value = Event> {
         node: 2,
         streams,
         compression: Compression::None,
+        port: 7500,
     });
     prop_oneof![
         place

@@ -48,6 +48,7 @@ fn accept() -> Event {
         node: 2,
         streams: 2,
         compression: Compression::Lz4,
+        port: 7500,
     }))
 }
 
@@ -249,6 +250,7 @@ fn answers_out_of_turn_end_it() {
         node: 2,
         streams: 3,
         compression: Compression::None,
+        port: 7500,
     };
     let (mut source, _) = Source::new(offer(), Config::default(), ms(0)).unwrap();
     source.handle(ms(1), Event::NodeChecked(Ok(HERE)));

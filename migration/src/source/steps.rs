@@ -87,6 +87,7 @@ impl Source {
         let open = Action::OpenStreams {
             count: accept.streams,
             compression: accept.compression,
+            port: accept.port,
         };
         vec![open, Action::StartLog]
     }

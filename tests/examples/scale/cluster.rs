@@ -221,6 +221,7 @@ impl Cluster {
                     generation: self.generation,
                     nonce,
                     privileges: None,
+                    offered: false,
                 });
                 Answer::Bound(Ok(self.generation))
             }

@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{DemoReport, Row};
+use crate::{Figures, Row, Scene};
 
 /// The end of a guest's serial log or of a program's output, shown when something failed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -35,8 +35,10 @@ pub enum Event {
         /// Per second at the moment.
         per_second: f64,
     },
+    /// What there is to be seen, now and then.
+    Scene(Scene),
     /// The figures of a demonstration.
-    Demo(DemoReport),
+    Demo(Figures),
     /// A test is about to run.
     TestStarted {
         /// Its name.

@@ -5,9 +5,11 @@
 //! `--json` run are here too, so that both sides agree on every field.
 
 mod events;
+mod migration;
 mod results;
 mod stats;
 
 pub use events::{Event, Log};
-pub use results::{BenchReport, DemoReport, Mode, Recovery, Row, RttUs};
+pub use migration::{ClientFigures, DowntimeParts, Migration, MigrationReport, Moving, Scene};
+pub use results::{BenchReport, DemoReport, Figures, Mode, Recovery, Row, RttUs};
 pub use stats::{median, spread};

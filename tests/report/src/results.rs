@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::MigrationReport;
+
 /// Where guests run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -78,6 +80,16 @@ pub struct DemoReport {
     pub guest_kernel: String,
     /// The whole scenario, boots included.
     pub seconds: f64,
+}
+
+/// What a demonstration has shown.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Figures {
+    /// Calls.
+    Calls(DemoReport),
+    /// Moves between hosts.
+    Moves(MigrationReport),
 }
 
 /// One comparison of a benchmark.

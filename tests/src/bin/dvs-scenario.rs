@@ -52,8 +52,11 @@ enum What {
         /// Its name
         name: String,
     },
-    /// Tests; all of them if none is named
+    /// Tests; all but the long ones if none is named
     Test {
+        /// The long ones too
+        #[arg(long)]
+        long: bool,
         /// Their names
         names: Vec<String>,
         /// Leave this one out, which was done before; may be given several times
@@ -92,7 +95,7 @@ fn main() -> ExitCode {
     };
     let result = match arguments.what {
         What::Demo { name } => demo(&settings, &name),
-        What::Test { names, done } => test(&settings, &names, &done),
+        What::Test { long, names, done } => test(&settings, long, &names, &done),
         What::Bench { group } => bench(&settings, &group),
     };
     match result {
@@ -141,20 +144,20 @@ fn bench(settings: &Settings, name: &str) -> Result<bool> {
     Ok(true)
 }
 
-fn test(settings: &Settings, names: &[String], done: &[String]) -> Result<bool> {
-    let all = scenarios::tests();
+fn test(settings: &Settings, long: bool, names: &[String], done: &[String]) -> Result<bool> {
+    let (usual, lengthy) = (scenarios::tests(), scenarios::long_tests());
+    let all = || usual.iter().chain(lengthy);
     for name in names {
-        if !all.iter().any(|test| test.name == name) {
-            return Err(anyhow!(unknown(name, all.iter().map(|test| test.name))));
+        if !all().any(|test| test.name == name) {
+            return Err(anyhow!(unknown(name, all().map(|test| test.name))));
         }
     }
     let mut passed = true;
-    let wanted = |name: &str| names.is_empty() || names.iter().any(|it| it == name);
+    let unnamed = if long { lengthy } else { &[] };
+    let wanted = all().filter(|test| names.iter().any(|name| name == test.name));
+    let every = usual.iter().chain(unnamed).filter(|_| names.is_empty());
     let is_done = |name: &str| done.iter().any(|it| it == name);
-    for test in all
-        .iter()
-        .filter(|test| wanted(test.name) && !is_done(test.name))
-    {
+    for test in wanted.chain(every).filter(|test| !is_done(test.name)) {
         tell(&Event::TestStarted {
             name: test.name.to_owned(),
         });

@@ -61,6 +61,25 @@ pub struct Cluster {
     hosts: Vec<Host>,
     etcd: Etcd,
     wires: Vec<([Member; 2], Wire)>,
+    /// Where the certificates are, if there are any.
+    certificates: Option<PathBuf>,
+}
+
+/// Where a guest can move to.
+#[derive(Debug, Clone)]
+pub struct Destination {
+    /// Number of its node.
+    pub number: u8,
+    /// The host's address.
+    pub address: Ipv4Addr,
+    /// The control socket of its node.
+    pub node: PathBuf,
+    /// The host's network.
+    pub network: PathBuf,
+    /// Its certificates; none: it trusts everybody.
+    pub certificates: Option<PathBuf>,
+    /// The most bytes of guest memory that it takes; none: what it has.
+    pub memory_max: Option<u64>,
 }
 
 impl Cluster {
@@ -96,7 +115,12 @@ impl Cluster {
             let name = format!("{name}-{}", member.name());
             hosts.push(Host::start_in(lab, &name, Some(namespace), flags)?);
         }
-        Ok(Self { hosts, etcd, wires })
+        Ok(Self {
+            hosts,
+            etcd,
+            wires,
+            certificates: authority.map(|authority| authority.directory),
+        })
     }
 
     /// The host with this number, from 1 on.
@@ -113,6 +137,42 @@ impl Cluster {
     #[must_use]
     pub fn hosts(&self) -> Vec<&Host> {
         self.hosts.iter().collect()
+    }
+
+    /// Where its certificates are, if there are any.
+    #[must_use]
+    pub fn certificates(&self) -> Option<PathBuf> {
+        self.certificates.clone()
+    }
+
+    /// What a guest has to know of the host with this number to move there.
+    ///
+    /// # Errors
+    /// Fails if there is none.
+    pub fn destination(&mut self, number: u8) -> Result<Destination> {
+        let certificates = self.certificates();
+        let host = self.host(number)?;
+        let network = host.network().context("hosts of a cluster have networks")?;
+        Ok(Destination {
+            number,
+            address: Member::Host(number).address(),
+            node: host.control().to_owned(),
+            network: network.path(),
+            certificates,
+            memory_max: None,
+        })
+    }
+
+    /// Certificates like this cluster's, of an authority that it does not know.
+    ///
+    /// # Errors
+    /// Fails if they cannot be made.
+    pub fn strange_certificates(&self, lab: &Lab) -> Result<PathBuf> {
+        let strange = Authority::new(lab, "strange")?;
+        for number in (1..).take(self.hosts.len()) {
+            strange.certify(lab, number)?;
+        }
+        Ok(strange.directory)
     }
 
     /// The directory.
@@ -134,6 +194,15 @@ impl Cluster {
     /// Fails if it was not cut.
     pub fn heal(&self, one: Member, other: Member) -> Result<()> {
         self.wire(one, other)?.heal()
+    }
+
+    /// Mends all wires.
+    ///
+    /// # Errors
+    /// Fails if one of them cannot be mended.
+    pub fn heal_all(&self) -> Result<()> {
+        let wires = self.wires.iter().map(|(_, wire)| wire);
+        wires.filter(|wire| wire.is_cut()).try_for_each(Wire::heal)
     }
 
     fn wire(&self, one: Member, other: Member) -> Result<&Wire> {

@@ -30,6 +30,8 @@ pub struct GuestSpec {
     pub namespace: Option<PathBuf>,
     /// Context id of a socket device between guest and host (QEMU only).
     pub vsock: Option<u32>,
+    /// Where the machine's memory comes from, if it is not booted (QEMU only).
+    pub incoming: Option<String>,
 }
 
 impl GuestSpec {
@@ -44,6 +46,7 @@ impl GuestSpec {
             memory_mib: 256,
             namespace: None,
             vsock: None,
+            incoming: None,
         }
     }
 
@@ -62,11 +65,26 @@ impl GuestSpec {
         Self { cpus, ..self }
     }
 
+    /// With so much memory.
+    #[must_use]
+    pub fn with_memory_mib(self, memory_mib: u64) -> Self {
+        Self { memory_mib, ..self }
+    }
+
     /// With a VMM on this network.
     #[must_use]
     pub fn on_network(self, namespace: &Namespace) -> Self {
         Self {
             namespace: Some(namespace.path()),
+            ..self
+        }
+    }
+
+    /// As the place where another of its kind comes to, at this address (QEMU only).
+    #[must_use]
+    pub fn receiving(self, address: &str) -> Self {
+        Self {
+            incoming: Some(address.to_owned()),
             ..self
         }
     }
@@ -81,16 +99,82 @@ impl GuestSpec {
     }
 }
 
+/// A VMM that was started, with or without a guest in it yet.
+#[derive(Debug)]
+pub(super) struct Vmm {
+    pub process: Process,
+    /// Its REST interface; of QEMU, the socket of its monitor.
+    pub api: PathBuf,
+    /// Where the second serial line leads.
+    pub agent: PathBuf,
+}
+
+impl Vmm {
+    /// Starts the machine of a guest; its files have the `name`.
+    pub(super) fn start(lab: &Lab, spec: &GuestSpec, name: &str) -> Result<Self> {
+        let files = Files::fresh(lab, name)?;
+        let hardware = Hardware {
+            hypervisor: spec.hypervisor,
+            cpus: spec.cpus,
+            memory_mib: spec.memory_mib,
+            attachment: &spec.attachment,
+            namespace: spec.namespace.as_deref(),
+            vsock: spec.vsock,
+            incoming: spec.incoming.as_deref(),
+            serial_log: &files.serial_log,
+            agent_socket: &files.agent,
+            api_socket: &files.api,
+            config: &files.config,
+        };
+        let command = hardware.command(lab.settings())?;
+        Ok(Self {
+            process: Process::start(&spec.name, command, &lab.log(&format!("{name}-vmm")))?,
+            api: files.api,
+            agent: files.agent,
+        })
+    }
+}
+
+/// The files of a VMM.
+#[derive(Debug)]
+pub(super) struct Files {
+    pub api: PathBuf,
+    pub agent: PathBuf,
+    pub serial_log: PathBuf,
+    config: PathBuf,
+}
+
+impl Files {
+    /// Those of this name, of which none is there.
+    pub(super) fn fresh(lab: &Lab, name: &str) -> Result<Self> {
+        let file = |suffix: &str| lab.run_path(&format!("{name}.{suffix}"));
+        let files = Self {
+            api: file("api"),
+            agent: file("agent"),
+            serial_log: lab.log(&format!("{name}-serial")),
+            config: file("json"),
+        };
+        for stale in [&files.agent, &files.api] {
+            if stale.exists() {
+                fs::remove_file(stale)?;
+            }
+        }
+        Ok(files)
+    }
+}
+
 /// A guest that was started. Dropping it kills its VMM.
 #[derive(Debug)]
 pub struct Guest {
-    name: String,
-    vmm: Process,
-    agent: Agent,
-    api: PathBuf,
+    pub(super) name: String,
+    pub(super) vmm: Process,
+    pub(super) agent: Agent,
+    pub(super) api: PathBuf,
     kernel: String,
     started: Instant,
     boot_seconds: f64,
+    /// Moves that were tried so far.
+    pub(super) moves: u32,
 }
 
 impl Guest {
@@ -99,46 +183,39 @@ impl Guest {
     /// # Errors
     /// Fails if the VMM does not start.
     pub fn start(lab: &Lab, spec: &GuestSpec) -> Result<Self> {
-        let file = |suffix: &str| lab.run_path(&format!("{}.{suffix}", spec.name));
-        let (agent_socket, api, config) = (file("agent"), file("api"), file("json"));
-        for stale in [&agent_socket, &api] {
-            if stale.exists() {
-                fs::remove_file(stale)?;
-            }
-        }
-        let serial_log = lab.log(&format!("{}-serial", spec.name));
-        let hardware = Hardware {
-            hypervisor: spec.hypervisor,
-            cpus: spec.cpus,
-            memory_mib: spec.memory_mib,
-            attachment: &spec.attachment,
-            namespace: spec.namespace.as_deref(),
-            vsock: spec.vsock,
-            serial_log: &serial_log,
-            agent_socket: &agent_socket,
-            api_socket: &api,
-            config: &config,
-        };
         let started = Instant::now();
-        let command = hardware.command(lab.settings())?;
-        let mut vmm = Process::start(&spec.name, command, &lab.log(&format!("{}-vmm", spec.name)))?;
-        let agent = match Agent::connect(&agent_socket, COMMAND_LIMIT) {
+        let mut vmm = Vmm::start(lab, spec, &spec.name)?;
+        let agent = match Agent::connect(&vmm.agent, COMMAND_LIMIT) {
             Ok(agent) => agent,
-            Err(error) => match vmm.ended()? {
+            Err(error) => match vmm.process.ended()? {
                 Some(end) => bail!("{end}; its log says why"),
                 None => return Err(error).with_context(|| format!("{} does not start", spec.name)),
             },
         };
-        let name = spec.name.clone();
         Ok(Self {
-            name,
-            vmm,
+            name: spec.name.clone(),
+            vmm: vmm.process,
             agent,
-            api,
+            api: vmm.api,
             kernel: String::new(),
             started,
             boot_seconds: 0.0,
+            moves: 0,
         })
+    }
+
+    /// A name for the files of the next place of the guest. Those of the last but one are
+    /// written over, however often it moves.
+    pub(super) fn next_name(&mut self) -> String {
+        self.moves += 1;
+        format!("{}-{}", self.name, self.moves % 3)
+    }
+
+    /// The guest runs in another VMM; the one that it has left is given back.
+    pub(super) fn moved_to(&mut self, vmm: Vmm) -> Process {
+        self.agent.moved();
+        self.api = vmm.api;
+        std::mem::replace(&mut self.vmm, vmm.process)
     }
 
     /// Waits until the guest runs commands.

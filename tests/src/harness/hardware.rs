@@ -33,6 +33,13 @@ pub enum Attachment {
     None,
     /// A virtio-dvs device of a node, by the vhost-user socket that the node gave.
     Node(PathBuf),
+    /// The same of a VM that may move to other nodes.
+    Movable {
+        /// The vhost-user socket.
+        socket: PathBuf,
+        /// The node's control socket.
+        node: PathBuf,
+    },
     /// A virtio-dvs device of a node in the VMM's own process.
     InProcess {
         /// Number of the VM.
@@ -53,6 +60,7 @@ pub struct Hardware<'a> {
     pub attachment: &'a Attachment,
     pub namespace: Option<&'a Path>,
     pub vsock: Option<u32>,
+    pub incoming: Option<&'a str>,
     pub serial_log: &'a Path,
     pub agent_socket: &'a Path,
     pub api_socket: &'a Path,
@@ -92,11 +100,12 @@ impl Hardware<'_> {
             "cpus": {"boot_vcpus": self.cpus, "max_vcpus": self.cpus},
             "memory": {"size": self.memory_mib << 20, "shared": true},
             "payload": {"kernel": settings.kernel, "initramfs": settings.initramfs, "cmdline": command_line(settings)},
-            "serial": {"mode": "File", "file": self.serial_log},
-            "console": {"mode": "Socket", "socket": self.agent_socket},
+            "serial": serial(self.serial_log),
+            "console": console(self.agent_socket),
         });
         let dvs = match self.attachment {
             Attachment::Node(socket) => json!({"socket": socket}),
+            Attachment::Movable { socket, node } => json!({"socket": socket, "node": node}),
             Attachment::InProcess { vm, dcid } => json!({"vm": vm, "dcid": dcid}),
             Attachment::None | Attachment::Tap(_) => return config,
         };
@@ -136,6 +145,16 @@ impl Hardware<'_> {
             ),
         ]);
         qemu.args(["-serial", "chardev:agent"]);
+        let monitor = self.api_socket.display();
+        qemu.args(["-qmp", &format!("unix:{monitor},server=on,wait=off")]);
+        if let Some(address) = self.incoming {
+            qemu.args(["-incoming", address]);
+        }
+        self.qemu_devices(&mut qemu);
+        qemu
+    }
+
+    fn qemu_devices(&self, qemu: &mut Command) {
         if let Attachment::Tap(name) = self.attachment {
             qemu.args([
                 "-netdev",
@@ -151,8 +170,17 @@ impl Hardware<'_> {
         if let Some(cid) = self.vsock {
             qemu.args(["-device", &format!("vhost-vsock-pci,guest-cid={cid}")]);
         }
-        qemu
     }
+}
+
+/// The first serial line: a log.
+pub fn serial(log: &Path) -> Value {
+    json!({"mode": "File", "file": log})
+}
+
+/// The second one: the agent's.
+pub fn console(socket: &Path) -> Value {
+    json!({"mode": "Socket", "socket": socket})
 }
 
 fn command_line(settings: &Settings) -> &'static str {

@@ -19,6 +19,7 @@ fn hardware(hypervisor: Hypervisor, attachment: &Attachment) -> Hardware<'_> {
         attachment,
         namespace: None,
         vsock: None,
+        incoming: None,
         serial_log: Path::new("/logs/serial"),
         agent_socket: Path::new("/run/agent"),
         api_socket: Path::new("/run/api"),

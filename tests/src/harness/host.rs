@@ -2,8 +2,6 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::thread;
-use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use virtio_dvs::node::client::Client;
@@ -12,10 +10,8 @@ use virtio_dvs::vm::VmAttributes;
 
 use super::network::Namespace;
 use super::process::Process;
+use super::socket::connect;
 use super::{COMMAND_LIMIT, Lab};
-
-/// Between attempts to connect.
-const PAUSE: Duration = Duration::from_millis(20);
 
 /// How a node is started, each time.
 #[derive(Debug)]
@@ -44,7 +40,7 @@ impl Launch {
             .arg(&self.sockets)
             .args(&self.flags);
         let mut node = Process::start(&self.name, command, &lab.log(&self.name))?;
-        wait_for(&self.control, COMMAND_LIMIT).with_context(|| match node.ended() {
+        connect(&self.control, COMMAND_LIMIT).with_context(|| match node.ended() {
             Ok(Some(end)) => format!("{end}; its log says why"),
             _ => format!("{} does not answer", self.name),
         })?;
@@ -143,6 +139,18 @@ impl Host {
         Client::new(&self.launch.control)
     }
 
+    /// The socket of that interface.
+    #[must_use]
+    pub fn control(&self) -> &Path {
+        &self.launch.control
+    }
+
+    /// Its network, if it has one that others can use.
+    #[must_use]
+    pub fn network(&self) -> Option<&Namespace> {
+        self.launch.namespace.as_ref()
+    }
+
     /// Kills the node at once, as a crash would.
     pub fn kill_node(&mut self) {
         self.node.kill();
@@ -157,17 +165,4 @@ impl Host {
         self.node = self.launch.launch(lab)?;
         Ok(())
     }
-}
-
-/// Waits until the interface of a process that was just started can be connected to.
-fn wait_for(socket: &Path, limit: Duration) -> Result<()> {
-    let end = Instant::now() + limit;
-    // A socket of another process gives no sign of its coming.
-    while let Err(error) = std::os::unix::net::UnixStream::connect(socket) {
-        if Instant::now() >= end {
-            return Err(error).with_context(|| format!("{} cannot be reached", socket.display()));
-        }
-        thread::sleep(PAUSE);
-    }
-    Ok(())
 }

@@ -97,6 +97,12 @@ impl Lab {
         self.logs.join(format!("{name}.log"))
     }
 
+    /// A file that is kept beside the logs.
+    #[must_use]
+    pub fn file(&self, name: &str) -> PathBuf {
+        self.logs.join(name)
+    }
+
     /// A path for a socket or a configuration.
     #[must_use]
     pub fn run_path(&self, name: &str) -> PathBuf {
@@ -133,6 +139,9 @@ impl Lab {
         let mut logs = Vec::new();
         for entry in fs::read_dir(&self.logs)? {
             let path = entry?.path();
+            if path.extension().is_none_or(|extension| extension != "log") {
+                continue;
+            }
             let text = String::from_utf8_lossy(&fs::read(&path)?).into_owned();
             let lines: Vec<&str> = text.lines().collect();
             let tail = lines

@@ -13,20 +13,25 @@ mod guest;
 mod hardware;
 mod host;
 mod lab;
+mod migration;
 mod network;
 mod process;
 mod program;
+mod qmp;
+mod socket;
 
 pub use agent::{Output, Task};
-pub use cluster::{Cluster, Member, Privacy};
+pub use cluster::{Cluster, Destination, Member, Privacy};
 pub use etcd::Etcd;
 pub use guest::{Guest, GuestSpec};
 pub use hardware::{Attachment, Hypervisor};
 pub use host::{Host, PortCounters};
 pub use lab::{Lab, Settings};
+pub use migration::{Migrated, Moving, Outcome, Strategy, Wishes};
 pub use network::{Namespace, Wire};
 pub use process::{Activity, Process};
 pub use program::Program;
+pub use qmp::{QemuMemory, QemuMigration};
 
 use std::time::Duration;
 

@@ -75,6 +75,20 @@ impl Process {
     /// # Errors
     /// Fails if it still runs after `limit`.
     pub fn wait(&mut self, limit: Duration) -> Result<ExitStatus> {
+        self.wait_at_most(limit)?.ok_or_else(|| {
+            let text = format!("{} has not ended in {} s", self.name, limit.as_secs());
+            Late(text).into()
+        })
+    }
+
+    /// Waits for its end, but not longer than this; none: it still runs.
+    ///
+    /// # Errors
+    /// Fails if the system cannot tell.
+    pub fn wait_at_most(&mut self, limit: Duration) -> Result<Option<ExitStatus>> {
+        if let Some(status) = self.child.try_wait()? {
+            return Ok(Some(status));
+        }
         let pid = i32::try_from(self.child.id())
             .ok()
             .and_then(Pid::from_raw)
@@ -83,10 +97,9 @@ impl Process {
         let limit = Timespec::try_from(limit)?;
         let mut events = [PollFd::new(&handle, PollFlags::IN)];
         if poll(&mut events, Some(&limit))? == 0 {
-            let text = format!("{} has not ended in {} s", self.name, limit.tv_sec);
-            return Err(Late(text).into());
+            return Ok(None);
         }
-        Ok(self.child.wait()?)
+        Ok(Some(self.child.wait()?))
     }
 
     /// Whether it has ended, and how.

@@ -12,11 +12,13 @@ use crate::harness::{COMMAND_LIMIT, Guest, Host, Lab, Output, Task};
 /// Endpoints of the puppets, which run actors for the tests of the matrix.
 pub const PUPPETS: [i32; 2] = [25, 26];
 /// How long the tests of the matrix may take together.
-pub const MATRIX_LIMIT: Duration = Duration::from_secs(300);
+pub const MATRIX_LIMIT: Duration = Duration::from_secs(240);
 /// Guests in the storm.
 const STORM_GUESTS: u32 = 8;
 /// How long the storm lasts.
-const STORM: Duration = Duration::from_secs(180);
+const STORM: Duration = Duration::from_secs(60);
+/// The same where there is time.
+const LONG_STORM: Duration = Duration::from_secs(600);
 /// Endpoint numbers of the DC.
 const NUMBERS: u32 = 221;
 /// Of these so many belong to each guest but the first, which has all others.
@@ -25,9 +27,7 @@ const NUMBERS_OF_OTHERS: u32 = 3;
 const SETTLE: Duration = Duration::from_secs(20);
 
 /// Every call between processes of one guest.
-pub fn calls_in_one_vm(lab: &Lab) -> Result<()> {
-    let (_host, mut guests) = stage(lab, 1)?;
-    let guest = guests.first_mut().context("a guest was booted")?;
+pub fn within(guest: &mut Guest) -> Result<()> {
     let [puppet, _] = PUPPETS;
     let serving = start_puppet(guest, puppet)?;
     matrix(guest, puppet, puppet)?;
@@ -35,14 +35,17 @@ pub fn calls_in_one_vm(lab: &Lab) -> Result<()> {
     left_clean(guest)
 }
 
-/// Every call between processes of two guests, in all placements of three processes.
+/// Every call between processes of two guests, in all placements of three processes; then the
+/// examples.
 pub fn calls_between_vms(lab: &Lab) -> Result<()> {
     let (host, mut guests) = stage(lab, 2)?;
     between(pair(&mut guests)?, || {
         PUPPETS
             .iter()
             .try_for_each(|ep| seen_by_the_host(&host, *ep))
-    })
+    })?;
+    lab.say("the examples");
+    examples(&mut guests)
 }
 
 /// Every call between two guests; `seen`: whether their host or hosts see the puppets.
@@ -105,9 +108,8 @@ pub fn all_ok(output: &Output) -> Result<()> {
 }
 
 /// The examples of the Rust crate, their servers in one guest and their clients in another.
-pub fn examples(lab: &Lab) -> Result<()> {
-    let (_host, mut guests) = stage(lab, 2)?;
-    let (serving, calling) = pair(&mut guests)?;
+fn examples(guests: &mut [Guest]) -> Result<()> {
+    let (serving, calling) = pair(guests)?;
     let mut servers = Vec::new();
     for command in [
         "dvs-echo server",
@@ -143,9 +145,18 @@ pub fn examples(lab: &Lab) -> Result<()> {
 /// 200 processes in one guest and some in seven others call each other and are killed at any
 /// time; afterwards nothing is left of them.
 pub fn storm(lab: &Lab) -> Result<()> {
+    storm_of(lab, STORM)
+}
+
+/// The same for ten minutes.
+pub fn long_storm(lab: &Lab) -> Result<()> {
+    storm_of(lab, LONG_STORM)
+}
+
+fn storm_of(lab: &Lab, lasting: Duration) -> Result<()> {
     let (_host, mut guests) = stage(lab, STORM_GUESTS)?;
     let others = (STORM_GUESTS - 1) * NUMBERS_OF_OTHERS;
-    let seconds = STORM.as_secs();
+    let seconds = lasting.as_secs();
     let mut storms = Vec::new();
     for (number, guest) in (0..).zip(&mut guests) {
         let (first, count) = if number == 0 {
@@ -158,7 +169,7 @@ pub fn storm(lab: &Lab) -> Result<()> {
         ))?);
     }
     for (number, storm) in (1..).zip(storms) {
-        let output = storm.finish(STORM + ping::RUN_LIMIT)?.success()?;
+        let output = storm.finish(lasting + ping::RUN_LIMIT)?.success()?;
         lab.say(format!("vm-{number}: {}", output.tail()));
     }
     for guest in &mut guests {

@@ -1,9 +1,9 @@
 //! Everything by name.
 
 use anyhow::Result;
-use dvs_report::{DemoReport, Row};
+use dvs_report::{Figures, Row};
 
-use super::{bench, calls, demo, faults, hosts, lifecycle};
+use super::{bench, calls, demo, faults, hosts, lifecycle, migration};
 use crate::harness::Lab;
 
 /// A demonstration.
@@ -12,7 +12,7 @@ pub struct Demo {
     /// Its name.
     pub name: &'static str,
     /// Runs it.
-    pub run: fn(&Lab) -> Result<DemoReport>,
+    pub run: fn(&Lab) -> Result<Figures>,
 }
 
 /// A test on real guests.
@@ -38,16 +38,24 @@ pub struct Group {
 pub fn demos() -> &'static [Demo] {
     &[
         Demo {
+            name: "migrate-under-load",
+            run: |lab| migration::demo::migrate_under_load(lab).map(Figures::Moves),
+        },
+        Demo {
             name: "rpc-same-host",
-            run: demo::rpc_same_host,
+            run: |lab| demo::rpc_same_host(lab).map(Figures::Calls),
         },
         Demo {
             name: "rpc-same-vm",
-            run: demo::rpc_same_vm,
+            run: |lab| demo::rpc_same_vm(lab).map(Figures::Calls),
         },
         Demo {
             name: "rpc-two-hosts",
-            run: hosts::demo::rpc_two_hosts,
+            run: |lab| hosts::demo::rpc_two_hosts(lab).map(Figures::Calls),
+        },
+        Demo {
+            name: "migration-soak",
+            run: |lab| migration::soak::soak(lab).map(Figures::Moves),
         },
     ]
 }
@@ -69,24 +77,16 @@ pub fn tests() -> &'static [Test] {
             run: lifecycle::node_in_the_vmm,
         },
         Test {
-            name: "selftest",
-            run: lifecycle::selftest,
+            name: "in-one-vm",
+            run: lifecycle::in_one_vm,
         },
         Test {
             name: "compatible-calls",
             run: lifecycle::compatible_calls,
         },
         Test {
-            name: "calls-in-one-vm",
-            run: calls::calls_in_one_vm,
-        },
-        Test {
             name: "calls-between-vms",
             run: calls::calls_between_vms,
-        },
-        Test {
-            name: "examples",
-            run: calls::examples,
         },
         Test {
             name: "storm",
@@ -95,10 +95,6 @@ pub fn tests() -> &'static [Test] {
         Test {
             name: "many-processes-on-two-vcpus",
             run: lifecycle::many_processes,
-        },
-        Test {
-            name: "module-reload",
-            run: lifecycle::module_reload,
         },
         Test {
             name: "unplug",
@@ -113,20 +109,8 @@ pub fn tests() -> &'static [Test] {
             run: lifecycle::reboot,
         },
         Test {
-            name: "server-killed",
-            run: faults::server_killed,
-        },
-        Test {
-            name: "client-killed",
-            run: faults::client_killed,
-        },
-        Test {
-            name: "guest-killed",
-            run: faults::guest_killed,
-        },
-        Test {
-            name: "node-restarted-under-load",
-            run: faults::node_restarted,
+            name: "faults-on-one-host",
+            run: faults::on_one_host,
         },
         Test {
             name: "endpoint-of-another-vm",
@@ -153,36 +137,55 @@ pub fn tests() -> &'static [Test] {
             run: hosts::calls::copies_between_hosts,
         },
         Test {
-            name: "server-killed-two-hosts",
-            run: hosts::faults::server_killed,
-        },
-        Test {
-            name: "client-killed-two-hosts",
-            run: hosts::faults::client_killed,
-        },
-        Test {
-            name: "guest-killed-two-hosts",
-            run: hosts::faults::guest_killed,
-        },
-        Test {
-            name: "node-killed-under-load-two-hosts",
-            run: hosts::faults::nodes_restarted,
-        },
-        Test {
-            name: "link-cut-and-healed",
-            run: hosts::faults::link_cut,
+            name: "faults-between-hosts",
+            run: hosts::faults::between_hosts,
         },
         Test {
             name: "host-lost",
             run: hosts::faults::host_lost,
         },
         Test {
-            name: "etcd-restarted-under-load",
-            run: hosts::faults::directory_restarted,
-        },
-        Test {
             name: "host-cut-off-from-etcd",
             run: hosts::faults::cut_off_from_directory,
+        },
+        Test {
+            name: "migrate-under-load",
+            run: |lab| migration::check(&migration::demo::migrate_under_load(lab)?),
+        },
+        Test {
+            name: "migration-faults-before-hand-over",
+            run: migration::faults::before_the_hand_over,
+        },
+        Test {
+            name: "migration-refused",
+            run: migration::refusals::refused,
+        },
+        Test {
+            name: "migration-of-fast-writer",
+            run: migration::fast_writer::cancelled_and_forced,
+        },
+    ]
+}
+
+/// Tests that take long: only those who ask for them get them.
+#[must_use]
+pub fn long_tests() -> &'static [Test] {
+    &[
+        Test {
+            name: "migration-faults-at-commit",
+            run: migration::faults::at_the_commit,
+        },
+        Test {
+            name: "migration-requirements",
+            run: migration::requirements::hold,
+        },
+        Test {
+            name: "long-storm",
+            run: calls::long_storm,
+        },
+        Test {
+            name: "migration-soak",
+            run: |lab| migration::check(&migration::soak::soak(lab)?),
         },
     ]
 }
@@ -198,6 +201,10 @@ pub fn groups() -> &'static [Group] {
         Group {
             name: "hosts",
             run: bench::hosts,
+        },
+        Group {
+            name: "migration",
+            run: bench::migration,
         },
     ]
 }

@@ -16,54 +16,53 @@ const NOTICE: Duration = Duration::from_secs(20);
 /// Calls without end, as far as a test is concerned.
 pub const ENDLESS: &str = "--count 100000000";
 
-/// A server is killed in the middle of calls: its client is told so, and does not hang.
-pub fn server_killed(lab: &Lab) -> Result<()> {
-    let (_host, mut guests) = stage(lab, 2)?;
-    kill_server(lab, &mut guests)
+/// What breaks on one host, one after the other, between the same two guests.
+pub fn on_one_host(lab: &Lab) -> Result<()> {
+    let (mut host, mut guests) = stage(lab, 2)?;
+    lab.say("the node is killed and started again");
+    restart_node(lab, &mut host, &mut guests)?;
+    kill_all(lab, &mut guests)
 }
 
-/// The same between these two guests.
-pub fn kill_server(lab: &Lab, guests: &mut [Guest]) -> Result<()> {
+/// A client, a server and the guest of a server are killed in turn, between these two guests.
+pub fn kill_all(lab: &Lab, guests: &mut [Guest]) -> Result<()> {
+    lab.say("a client is killed");
+    kill_client(lab, guests)?;
+    lab.say("a server is killed");
+    kill_server(lab, guests)?;
+    lab.say("the guest of a server is killed");
+    kill_guest(lab, guests)
+}
+
+/// A server is killed in the middle of calls: its client is told so, and does not hang.
+fn kill_server(lab: &Lab, guests: &mut [Guest]) -> Result<()> {
     let (serving, calling) = pair(guests)?;
-    let mut server = ping::serve(lab, serving, 1)?;
+    let server = ping::serve(lab, serving, 1)?;
     let client = under_way(calling)?;
-    server.signal(KILL)?;
+    kill(server)?;
     expect_died(&client.finish(NOTICE)?)?;
     no_complaints(serving)?;
     no_complaints(calling)
 }
 
-/// A client is killed in the middle of calls: the server goes on with the next.
-pub fn client_killed(lab: &Lab) -> Result<()> {
-    let (_host, mut guests) = stage(lab, 2)?;
-    kill_client(lab, &mut guests)
-}
-
-/// The same between these two guests.
-pub fn kill_client(lab: &Lab, guests: &mut [Guest]) -> Result<()> {
+/// Clients are killed in the middle of calls: the server goes on with the next.
+fn kill_client(lab: &Lab, guests: &mut [Guest]) -> Result<()> {
     let (serving, calling) = pair(guests)?;
-    let _server = ping::serve(lab, serving, 2)?;
+    let server = ping::serve(lab, serving, 2)?;
     for _ in 0..3 {
-        let mut client = under_way(calling)?;
-        client.signal(KILL)?;
-        client.finish(NOTICE)?;
+        kill(under_way(calling)?)?;
     }
     expect_clean(
         &ping::finish(calling.spawn(&ping::client_line(1, "--count 100"))?)?,
         100,
     )?;
+    kill(server)?;
     no_complaints(serving)?;
     no_complaints(calling)
 }
 
 /// The VMM of a server's guest is killed in the middle of calls: the client is told so.
-pub fn guest_killed(lab: &Lab) -> Result<()> {
-    let (_host, mut guests) = stage(lab, 2)?;
-    kill_guest(lab, &mut guests)
-}
-
-/// The same between these two guests.
-pub fn kill_guest(lab: &Lab, guests: &mut [Guest]) -> Result<()> {
+fn kill_guest(lab: &Lab, guests: &mut [Guest]) -> Result<()> {
     let (serving, calling) = pair(guests)?;
     let _server = ping::serve(lab, serving, 1)?;
     let client = under_way(calling)?;
@@ -73,23 +72,30 @@ pub fn kill_guest(lab: &Lab, guests: &mut [Guest]) -> Result<()> {
 }
 
 /// The node is killed and started again in the middle of calls: none is lost or made twice.
-pub fn node_restarted(lab: &Lab) -> Result<()> {
-    let (mut host, mut guests) = stage(lab, 2)?;
-    let (serving, calling) = pair(&mut guests)?;
-    let _server = ping::serve(lab, serving, 1)?;
+fn restart_node(lab: &Lab, host: &mut Host, guests: &mut [Guest]) -> Result<()> {
+    let (serving, calling) = pair(guests)?;
+    let server = ping::serve(lab, serving, 1)?;
     let mut client = calling.spawn(&ping::client_line(0, "--count 3000"))?;
     ping::wait_calls(&mut client)?;
     host.crash_and_restart(lab)?;
     expect_clean(&ping::finish(client)?, 3000)?;
+    server.finish(COMMAND_LIMIT)?.success()?;
     no_complaints(serving)?;
     no_complaints(calling)
+}
+
+/// Kills a program, and waits for its end.
+pub fn kill(mut task: Task) -> Result<()> {
+    task.signal(KILL)?;
+    task.finish(NOTICE)?;
+    Ok(())
 }
 
 /// What one VM has bound, another cannot bind; when it is free again, it can.
 pub fn endpoint_taken(lab: &Lab) -> Result<()> {
     let (_host, mut guests) = stage(lab, 2)?;
     let (first, second) = pair(&mut guests)?;
-    let mut server = ping::serve(lab, first, 1)?;
+    let server = ping::serve(lab, first, 1)?;
     let refused = second
         .spawn(&format!("dvs-ping server --ep {SERVER}"))?
         .finish(COMMAND_LIMIT)?;
@@ -98,8 +104,7 @@ pub fn endpoint_taken(lab: &Lab) -> Result<()> {
         "not refused: {}",
         refused.tail()
     );
-    server.signal(KILL)?;
-    server.finish(NOTICE)?;
+    kill(server)?;
     let _server = ping::serve(lab, second, 1)?;
     expect_clean(
         &ping::finish(first.spawn(&ping::client_line(0, "--count 50"))?)?,

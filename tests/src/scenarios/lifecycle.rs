@@ -5,7 +5,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use virtio_dvs::vm::VmAttributes;
 
-use super::calls::all_ok;
+use super::calls::{self, all_ok};
 use super::demo::stage;
 use super::{DCID, ping};
 use crate::harness::{Attachment, COMMAND_LIMIT, Guest, GuestSpec, Host, Lab, Task};
@@ -31,27 +31,33 @@ pub fn node_in_the_vmm(lab: &Lab) -> Result<()> {
     guest.power_off()
 }
 
-/// Every call of /dev/dvs within one VM, checked by the guest's own program.
-pub fn selftest(lab: &Lab) -> Result<()> {
-    within_one_vm(lab, "dvs-selftest", false)
+/// Every call of /dev/dvs within one VM, checked by the guest's own programs; then the module comes
+/// and goes.
+pub fn in_one_vm(lab: &Lab) -> Result<()> {
+    let (_host, mut guests) = stage(lab, 1)?;
+    let guest = guests.first_mut().context("a guest was booted")?;
+    passes(guest, "dvs-selftest")?;
+    lab.say("every call between processes");
+    calls::within(guest)?;
+    lab.say("the module is loaded again and again");
+    reload_module(lab, guest)
 }
 
-/// Every call as programs written for the DVS make it, within one VM.
+/// Every call as programs written for the DVS make it, within one VM that may administer its DC.
 pub fn compatible_calls(lab: &Lab) -> Result<()> {
-    within_one_vm(lab, "dvk-tests", true)
-}
-
-/// A program of the guest that prints TAP, in a VM that may administer its DC or not.
-fn within_one_vm(lab: &Lab, program: &str, admin: bool) -> Result<()> {
     let host = Host::start(lab, "node")?;
     let socket = host.attach_with(&VmAttributes {
-        admin,
+        admin: true,
         ..VmAttributes::new(1, DCID)
     })?;
     let mut guest = Guest::boot(lab, &GuestSpec::new("vm-1", Attachment::Node(socket)))?;
-    let output = guest.spawn(program)?.finish(ping::RUN_LIMIT)?;
-    all_ok(&output)?;
-    no_complaints(&mut guest)
+    passes(&mut guest, "dvk-tests")
+}
+
+/// A program of the guest that prints TAP.
+fn passes(guest: &mut Guest, program: &str) -> Result<()> {
+    all_ok(&guest.spawn(program)?.finish(ping::RUN_LIMIT)?)?;
+    no_complaints(guest)
 }
 
 /// Many processes of a guest with two vCPUs call a server in another guest at once.
@@ -82,9 +88,7 @@ pub fn many_processes(lab: &Lab) -> Result<()> {
 }
 
 /// The module is unloaded and loaded in a loop, with calls in between; nothing is left behind.
-pub fn module_reload(lab: &Lab) -> Result<()> {
-    let (_host, mut guests) = stage(lab, 1)?;
-    let guest = guests.first_mut().context("a guest was booted")?;
+fn reload_module(lab: &Lab, guest: &mut Guest) -> Result<()> {
     for _ in 0..RELOADS {
         guest.run(
             "rmmod virtio_dvs && insmod /lib/modules/virtio_dvs.ko",

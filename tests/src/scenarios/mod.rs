@@ -7,9 +7,11 @@ mod demo;
 mod faults;
 mod hosts;
 mod lifecycle;
+mod migration;
 mod ping;
+mod timeline;
 
-pub use catalogue::{Demo, Group, Test, demos, groups, tests};
+pub use catalogue::{Demo, Group, Test, demos, groups, long_tests, tests};
 
 /// Number of the server's endpoint.
 const SERVER: i32 = 10;

@@ -181,7 +181,7 @@ fn wait_held(lab: &Lab, client: &mut Task, total: u64, what: &str) -> Result<()>
 }
 
 /// `1200 calls, 430 calls/s`
-fn progress_of(line: &str) -> Option<(u64, f64)> {
+pub fn progress_of(line: &str) -> Option<(u64, f64)> {
     let (done, rate) = line.split_once(" calls, ")?;
     Some((
         done.parse().ok()?,

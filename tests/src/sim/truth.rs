@@ -161,6 +161,7 @@ impl Truth {
             generation: it.generation,
             nonce: it.nonce,
             privileges: None,
+            offered: false,
         };
         bound.map(record).collect()
     }
@@ -202,6 +203,13 @@ impl Truth {
             } => Answer::Unbound(self.unbind(me, *endpoint, *owner, *generation)),
             Request::Privilege { endpoint, .. } => {
                 Answer::Privileged(Err(DirectoryError::NotBound(*endpoint)))
+            }
+            // Nobody does in the simulator.
+            Request::Offer { endpoint, .. } => {
+                Answer::Offered(Err(DirectoryError::NotBound(*endpoint)))
+            }
+            Request::Adopt { endpoint, .. } => {
+                Answer::Adopted(Err(DirectoryError::NotBound(*endpoint)))
             }
             Request::Lookup { endpoint } | Request::Await { endpoint } => {
                 return (Reply::Found(*endpoint, self.lookup(*endpoint)), changes);

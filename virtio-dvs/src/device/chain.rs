@@ -3,13 +3,13 @@
 //! Everything in a chain is the guest's word: addresses, lengths, flags, links. What is taken from
 //! it is checked once and kept here, so that a guest that changes it meanwhile changes nothing.
 
-use crate::device::memory::GuestMem;
+use crate::device::memory::{GuestMem, GuestSlice};
 use crate::spec::CHAIN_MAX;
 use arrayvec::ArrayVec;
 use thiserror::Error;
 use virtio_queue::DescriptorChain;
 use virtio_queue::desc::split::Descriptor;
-use vm_memory::{GuestMemory, Permissions, VolatileSlice};
+use vm_memory::{GuestMemory, Permissions};
 
 /// What is wrong with a chain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
@@ -34,7 +34,7 @@ pub enum BadChain {
 /// Pieces of guest memory, one after the other.
 #[derive(Debug, Default)]
 pub struct Pieces<'m> {
-    slices: ArrayVec<VolatileSlice<'m>, CHAIN_MAX>,
+    slices: ArrayVec<GuestSlice<'m>, CHAIN_MAX>,
     len: usize,
 }
 
@@ -141,8 +141,8 @@ impl Payload<'_, '_> {
 
 /// A place between the bytes of [`Pieces`].
 struct Cursor<'p, 'm> {
-    rest: std::slice::Iter<'p, VolatileSlice<'m>>,
-    piece: Option<VolatileSlice<'m>>,
+    rest: std::slice::Iter<'p, GuestSlice<'m>>,
+    piece: Option<GuestSlice<'m>>,
 }
 
 impl<'p, 'm> Cursor<'p, 'm> {
@@ -161,7 +161,7 @@ impl<'p, 'm> Cursor<'p, 'm> {
     }
 
     /// The piece at hand, at most `count` bytes of it; moves past what it gives.
-    fn take(&mut self, count: usize) -> Option<VolatileSlice<'m>> {
+    fn take(&mut self, count: usize) -> Option<GuestSlice<'m>> {
         let piece = loop {
             let piece = self.piece?;
             if !piece.is_empty() {

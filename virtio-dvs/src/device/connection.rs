@@ -1,7 +1,8 @@
 //! The connection of one VMM, from its first message to its end.
 
+use crate::device::refusal::Refusal;
 use crate::device::remote::Remote;
-use crate::device::session::{Refusal, Session};
+use crate::device::session::Session;
 use crate::switch::PortId;
 use std::os::unix::net::UnixStream;
 use std::sync::{Arc, Mutex};
@@ -9,7 +10,7 @@ use vhost::vhost_user::{BackendReqHandler, Error as ProtocolError};
 
 /// Serves a VMM's connection until it ends. Call it on a thread of its own.
 pub fn serve(stream: UnixStream, remote: &Remote, port: PortId, vm: u32) {
-    match open(&stream, remote, port) {
+    match open(&stream, remote, port, vm) {
         Err(refusal) => tracing::warn!(vm, "the connection of a VMM is refused: {refusal}"),
         Ok(session) => {
             tracing::info!(vm, "a VMM is connected");
@@ -22,13 +23,13 @@ pub fn serve(stream: UnixStream, remote: &Remote, port: PortId, vm: u32) {
     }
 }
 
-fn open(stream: &UnixStream, remote: &Remote, port: PortId) -> Result<Session, Refusal> {
+fn open(stream: &UnixStream, remote: &Remote, port: PortId, vm: u32) -> Result<Session, Refusal> {
     let to_shut_down = stream.try_clone().ok();
     let id = remote
         .ask(move |worker, done| worker.connected(port, to_shut_down, done))?
         .map_err(Refusal::from)?;
     let allow_unsealed = remote.ask(|worker, done| done(worker.allow_unsealed()))?;
-    Ok(Session::new(remote.clone(), port, id, allow_unsealed))
+    Session::open(remote.clone(), port, id, vm, allow_unsealed)
 }
 
 /// Handles messages until the connection ends; says why it did.

@@ -25,6 +25,7 @@ use zerocopy::{FromZeros, IntoBytes};
 mod backlog;
 mod cluster;
 mod lifecycle;
+mod migration;
 mod moves;
 mod receive;
 mod trace;

@@ -299,3 +299,6 @@ mod survey;
 
 #[path = "fabric_trace_test.rs"]
 mod trace;
+
+#[path = "fabric_migration_test.rs"]
+mod migration;

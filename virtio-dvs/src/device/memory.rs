@@ -1,15 +1,21 @@
 //! A guest's memory, mapped from the file descriptors that its VMM gives.
 
+use crate::device::log::{DirtyLog, RegionLog};
 use rustix::fs::SealFlags;
 use std::fs::File;
 use std::sync::Arc;
 use thiserror::Error;
+use vm_memory::bitmap::RefSlice;
+use vm_memory::mmap::MmapRegionBuilder;
 use vm_memory::{
-    FileOffset, GuestAddress, GuestMemoryMmap, GuestRegionMmap, MmapRegion, guest_memory,
+    FileOffset, GuestAddress, GuestMemoryMmap, GuestRegionMmap, VolatileSlice, guest_memory,
 };
 
-/// Guest memory as the rings see it.
-pub type GuestMem = GuestMemoryMmap<()>;
+/// Guest memory as the rings see it. What is written through it is noted in the log of a VM that moves.
+pub type GuestMem = GuestMemoryMmap<RegionLog>;
+
+/// A piece of it.
+pub type GuestSlice<'m> = VolatileSlice<'m, RefSlice<'m, RegionLog>>;
 
 /// Regions that a guest's memory may have.
 pub const REGIONS_MAX: usize = 32;
@@ -64,7 +70,7 @@ pub enum MemoryError {
 #[derive(Debug, Clone)]
 struct Region {
     place: RegionPlace,
-    mapping: Arc<GuestRegionMmap<()>>,
+    mapping: Arc<GuestRegionMmap<RegionLog>>,
 }
 
 /// A guest's memory. Cheap to copy; a mapping lives as long as anybody uses it.
@@ -72,12 +78,21 @@ struct Region {
 pub struct Memory {
     regions: Vec<Region>,
     guest: GuestMem,
+    log: Arc<DirtyLog>,
 }
 
 impl Memory {
     /// Memory without any region.
     pub fn new() -> Memory {
         Memory::default()
+    }
+
+    /// No region, but the same log.
+    pub fn emptied(&self) -> Memory {
+        Memory {
+            log: self.log.clone(),
+            ..Memory::default()
+        }
     }
 
     /// This memory with one more region. Unless `allow_unsealed`, the file is sealed against being
@@ -95,13 +110,14 @@ impl Memory {
             return Err(MemoryError::Unsealed);
         }
         // After the seal, so that the length can only grow.
-        if !holds(&file, place) {
+        if !holds(&file, place.offset, place.size) {
             return Err(MemoryError::NotThere(place.guest));
         }
-        let mapping = Arc::new(map(place, file)?);
+        let log = RegionLog::new(self.log.clone(), place.guest);
+        let mapping = Arc::new(map(place, file, log)?);
         let mut regions = self.regions.clone();
         regions.push(Region { place, mapping });
-        Memory::from_regions(regions)
+        self.with_regions(regions)
     }
 
     /// This memory without the region at `place` (the file's offset does not matter).
@@ -114,7 +130,7 @@ impl Memory {
             return Err(MemoryError::NoSuchRegion(place.guest));
         }
         let rest = self.regions.iter().filter(|it| !same(it)).cloned();
-        Memory::from_regions(rest.collect())
+        self.with_regions(rest.collect())
     }
 
     /// The guest physical address of an address of the VMM.
@@ -130,7 +146,18 @@ impl Memory {
         &self.guest
     }
 
-    fn from_regions(regions: Vec<Region>) -> Result<Memory, MemoryError> {
+    /// Where the writes of the node are noted.
+    pub fn log(&self) -> &DirtyLog {
+        &self.log
+    }
+
+    /// The guest physical address behind the last byte.
+    pub fn end(&self) -> u64 {
+        let ends = self.regions.iter().map(|it| it.place.guest + it.place.size);
+        ends.max().unwrap_or_default()
+    }
+
+    fn with_regions(&self, regions: Vec<Region>) -> Result<Memory, MemoryError> {
         let mut mappings: Vec<_> = regions.iter().map(|it| it.mapping.clone()).collect();
         mappings.sort_by_key(|it| vm_memory::GuestMemoryRegion::start_addr(it.as_ref()));
         let guest = if mappings.is_empty() {
@@ -139,31 +166,43 @@ impl Memory {
             GuestMem::from_arc_regions(mappings)
                 .map_err(|error| MemoryError::Regions(error.to_string()))?
         };
-        Ok(Memory { regions, guest })
+        Ok(Memory {
+            regions,
+            guest,
+            log: self.log.clone(),
+        })
     }
 }
 
-fn map(place: RegionPlace, file: File) -> Result<GuestRegionMmap<()>, MemoryError> {
+fn map(
+    place: RegionPlace,
+    file: File,
+    log: RegionLog,
+) -> Result<GuestRegionMmap<RegionLog>, MemoryError> {
     let size = usize::try_from(place.size).map_err(|_| MemoryError::TooLarge(place.guest))?;
     let fail = |error: String| MemoryError::Map {
         guest: place.guest,
         error,
     };
-    let mapping = MmapRegion::from_file(FileOffset::new(file, place.offset), size)
+    let mapping = MmapRegionBuilder::new_with_bitmap(size, log)
+        .with_file_offset(FileOffset::new(file, place.offset))
+        .with_mmap_prot(libc::PROT_READ | libc::PROT_WRITE)
+        .with_mmap_flags(libc::MAP_NORESERVE | libc::MAP_SHARED)
+        .build()
         .map_err(|error| fail(error.to_string()))?;
     GuestRegionMmap::new(mapping, GuestAddress(place.guest))
         .ok_or_else(|| fail(guest_memory::Error::InvalidBackendAddress.to_string()))
 }
 
-/// Whether the region is within the file.
-fn holds(file: &File, place: RegionPlace) -> bool {
-    let end = place.offset.checked_add(place.size);
+/// Whether the file has `size` bytes at `offset`.
+pub(super) fn holds(file: &File, offset: u64, size: u64) -> bool {
+    let end = offset.checked_add(size);
     file.metadata()
         .is_ok_and(|it| it.is_file() && end.is_some_and(|end| end <= it.len()))
 }
 
 /// Seals a file against being shortened; `false` where that is not possible.
-fn seal(file: &File) -> bool {
+pub(super) fn seal(file: &File) -> bool {
     // The answer to the second call counts: the seal may have been there before.
     rustix::fs::fcntl_add_seals(file, SealFlags::SHRINK).is_ok()
         || rustix::fs::fcntl_get_seals(file).is_ok_and(|seals| seals.contains(SealFlags::SHRINK))

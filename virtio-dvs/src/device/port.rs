@@ -1,13 +1,18 @@
 //! A port's device: five rings, the guest's memory, and what is counted.
 
 use crate::device::counters::Counting;
+use crate::device::log::LogError;
 use crate::device::memory::{GuestMem, Memory};
 use crate::device::rate::Bucket;
 use crate::device::ring::{EventSignal, Ring, RingError};
 use crate::frame::Class;
 use crate::spec::{QUEUE_BULK_RX, QUEUE_COUNT, QUEUE_MSG_RX};
 use std::sync::Arc;
+use vhost::vhost_user::VhostUserVirtioFeatures;
 use virtio_bindings::bindings::virtio_ring::VIRTIO_RING_F_EVENT_IDX;
+
+/// Feature bit by which a VMM has all writes noted.
+const LOG_ALL: u64 = VhostUserVirtioFeatures::LOG_ALL.bits();
 
 /// Ties commands to the connection that gives them: a port's number, and even its VM, may have
 /// changed hands since.
@@ -60,6 +65,30 @@ impl DevicePort {
             bucket,
             counting: Counting::default(),
         })
+    }
+
+    /// Features that the guest and its VMM use.
+    pub(super) fn set_features(&mut self, features: u64) {
+        self.features = features;
+        self.memory.log().switch(features & LOG_ALL != 0);
+    }
+
+    /// Whether everything that may be written will be noted, if it has to be.
+    pub(super) fn check_log(&self) -> Result<(), LogError> {
+        let log = self.memory.log();
+        if !log.is_on() {
+            return Ok(());
+        }
+        let end = self.memory.end();
+        match log.covers(end) {
+            Some(true) => Ok(()),
+            Some(false) => Err(LogError::TooSmall(end)),
+            // A VMM may say later where the log is, as long as nothing is written.
+            None if self.rings.iter().any(|it| it.is_active() || it.is_set_up()) => {
+                Err(LogError::Missing)
+            }
+            None => Ok(()),
+        }
     }
 
     pub(super) fn ring_and_memory(

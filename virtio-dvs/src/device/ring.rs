@@ -88,6 +88,8 @@ pub struct Ring {
     err: Option<EventSignal>,
     enabled: bool,
     active: bool,
+    /// Chains that were taken and not given back.
+    taken: u16,
 }
 
 impl Ring {
@@ -103,6 +105,7 @@ impl Ring {
             err: None,
             enabled: false,
             active: false,
+            taken: 0,
         })
     }
 
@@ -219,10 +222,14 @@ impl Ring {
         Ok(())
     }
 
-    /// Takes the ring out of use.
+    /// Takes the ring out of use. What was taken and not given back will be taken again, so that
+    /// nothing is lost by whoever goes on with the ring.
     pub fn stop(&mut self) {
         self.active = false;
         self.queue.set_ready(false);
+        while self.taken > 0 {
+            self.unpop();
+        }
     }
 
     /// Takes the ring out of use since the guest broke it, and tells the VMM.
@@ -261,6 +268,7 @@ impl Ring {
     ) -> Result<Option<DescriptorChain<&'m GuestMem>>, RingError> {
         let mut chains = self.queue.iter(mem).map_err(broken)?;
         let chain = chains.next();
+        self.taken += u16::from(chain.is_some());
         match chain {
             Some(chain) if chain.head_index() >= self.queue.size() => Err(RingError::Broken(
                 format!("entry {} of {}", chain.head_index(), self.queue.size()),
@@ -272,12 +280,15 @@ impl Ring {
     /// Puts the chain that was taken last back, as if it had not been taken.
     pub fn unpop(&mut self) {
         self.queue.go_to_previous_position();
+        self.taken = self.taken.saturating_sub(1);
     }
 
     /// Gives a chain back with `len` bytes written.
     pub fn push(&mut self, mem: &GuestMem, head: u16, len: usize) -> Result<(), RingError> {
         let len = u32::try_from(len).unwrap_or(u32::MAX);
-        self.queue.add_used(mem, head, len).map_err(broken)
+        self.queue.add_used(mem, head, len).map_err(broken)?;
+        self.taken = self.taken.saturating_sub(1);
+        Ok(())
     }
 
     /// Asks for kicks; `true` if entries are there already.

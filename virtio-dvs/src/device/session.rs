@@ -4,24 +4,24 @@
 //! nobody. A message that is refused ends the connection, and with it the life of the VM.
 
 use crate::device::fabric::{Done, Fabric, RingCommand, SessionError};
-use crate::device::memory::{Memory, MemoryError, REGIONS_MAX, RegionPlace};
+use crate::device::memory::{Memory, REGIONS_MAX, RegionPlace};
 use crate::device::port::SessionId;
-use crate::device::remote::{Remote, Stopped};
-use crate::device::ring::{EventSignal, RingAddresses, RingError};
+use crate::device::refusal::Refusal;
+use crate::device::remote::Remote;
+use crate::device::ring::{EventSignal, RingAddresses};
+use crate::device::state::Transfer;
 use crate::device::worker::Worker;
 use crate::spec::QUEUE_COUNT;
 use crate::switch::PortId;
 use std::fs::File;
-use std::io;
-use thiserror::Error;
 use vhost::vhost_user::message::{
     VhostTransferStateDirection, VhostTransferStatePhase, VhostUserConfigFlags, VhostUserInflight,
     VhostUserLog, VhostUserMemoryRegion, VhostUserShMemConfig, VhostUserSharedMsg,
     VhostUserSingleMemoryRegion, VhostUserVringAddrFlags, VhostUserVringState,
 };
 use vhost::vhost_user::{
-    Error as ProtocolError, GpuBackend, Result as ProtocolResult, VhostUserBackendReqHandlerMut,
-    VhostUserProtocolFeatures, VhostUserVirtioFeatures,
+    GpuBackend, Result as ProtocolResult, VhostUserBackendReqHandlerMut, VhostUserProtocolFeatures,
+    VhostUserVirtioFeatures,
 };
 use virtio_bindings::bindings::virtio_config::VIRTIO_F_VERSION_1;
 use virtio_bindings::bindings::virtio_ring::{
@@ -29,10 +29,13 @@ use virtio_bindings::bindings::virtio_ring::{
 };
 use zerocopy::IntoBytes;
 
+mod migration;
+
 /// Features of the device and of the vhost-user connection.
 pub const FEATURES: u64 = 1 << VIRTIO_F_VERSION_1
     | 1 << VIRTIO_RING_F_EVENT_IDX
     | 1 << VIRTIO_RING_F_INDIRECT_DESC
+    | VhostUserVirtioFeatures::LOG_ALL.bits()
     | VhostUserVirtioFeatures::PROTOCOL_FEATURES.bits();
 
 /// Protocol features of the vhost-user connection.
@@ -40,34 +43,9 @@ pub const PROTOCOL_FEATURES: VhostUserProtocolFeatures = VhostUserProtocolFeatur
     .union(VhostUserProtocolFeatures::REPLY_ACK)
     .union(VhostUserProtocolFeatures::CONFIG)
     .union(VhostUserProtocolFeatures::RESET_DEVICE)
-    .union(VhostUserProtocolFeatures::CONFIGURE_MEM_SLOTS);
-
-/// Why a message is refused.
-#[derive(Debug, Error)]
-pub(super) enum Refusal {
-    #[error(transparent)]
-    Session(#[from] SessionError),
-    #[error(transparent)]
-    Memory(#[from] MemoryError),
-    #[error(transparent)]
-    Stopped(#[from] Stopped),
-    #[error("queue {queue}: {error}")]
-    Ring { queue: usize, error: RingError },
-    #[error("features {0:#x} were not offered")]
-    Features(u64),
-    #[error("protocol features {0:#x} were not offered")]
-    ProtocolFeatures(u64),
-    #[error("queue {0} has no kick descriptor; polling is not supported")]
-    NoKick(usize),
-    #[error("{0} is not supported")]
-    Unsupported(&'static str),
-}
-
-impl From<Refusal> for ProtocolError {
-    fn from(refusal: Refusal) -> ProtocolError {
-        ProtocolError::ReqHandlerError(io::Error::other(refusal.to_string()))
-    }
-}
+    .union(VhostUserProtocolFeatures::CONFIGURE_MEM_SLOTS)
+    .union(VhostUserProtocolFeatures::LOG_SHMFD)
+    .union(VhostUserProtocolFeatures::DEVICE_STATE);
 
 /// One connection.
 #[derive(Debug)]
@@ -75,26 +53,37 @@ pub(super) struct Session {
     remote: Remote,
     port: PortId,
     id: SessionId,
+    /// For logs.
+    vm: u32,
     allow_unsealed: bool,
     memory: Memory,
     protocol_features: VhostUserProtocolFeatures,
+    transfer: Transfer,
 }
 
 impl Session {
-    pub(super) fn new(
+    /// The connection `id` to the port of `vm`.
+    pub(super) fn open(
         remote: Remote,
         port: PortId,
         id: SessionId,
+        vm: u32,
         allow_unsealed: bool,
-    ) -> Session {
-        Session {
+    ) -> Result<Session, Refusal> {
+        let session = Session {
             remote,
             port,
             id,
+            vm,
             allow_unsealed,
             memory: Memory::new(),
             protocol_features: VhostUserProtocolFeatures::empty(),
-        }
+            transfer: Transfer::Idle,
+        };
+        // So that the log of this memory is the port's from the beginning.
+        let memory = session.memory.clone();
+        session.command(move |fabric, port, id| fabric.set_memory(port, id, memory))?;
+        Ok(session)
     }
 
     pub(super) fn id(&self) -> SessionId {
@@ -105,22 +94,21 @@ impl Session {
     fn command<T: Send + 'static>(
         &self,
         command: impl FnOnce(&mut Fabric, PortId, SessionId) -> Result<T, SessionError> + Send + 'static,
-    ) -> ProtocolResult<T> {
+    ) -> Result<T, Refusal> {
         let (port, id) = (self.port, self.id);
-        let result = self
+        let done = self
             .remote
-            .ask(move |worker, done| done(command(worker.fabric(), port, id)))
-            .map_err(Refusal::from)?;
-        Ok(result.map_err(Refusal::from)?)
+            .ask(move |worker, done| done(command(worker.fabric(), port, id)))?;
+        Ok(done?)
     }
 
     fn ring(&self, queue: usize, command: RingCommand) -> ProtocolResult<()> {
-        self.command(move |fabric, port, id| fabric.set_ring(port, id, queue, command))
+        Ok(self.command(move |fabric, port, id| fabric.set_ring(port, id, queue, command))?)
     }
 
     fn use_memory(&mut self, memory: Memory) -> ProtocolResult<()> {
         self.memory = memory.clone();
-        self.command(move |fabric, port, id| fabric.set_memory(port, id, memory))
+        Ok(self.command(move |fabric, port, id| fabric.set_memory(port, id, memory))?)
     }
 
     fn reset(&self) -> ProtocolResult<()> {
@@ -167,7 +155,7 @@ impl VhostUserBackendReqHandlerMut for Session {
         if features & !FEATURES != 0 {
             return Err(Refusal::Features(features & !FEATURES).into());
         }
-        self.command(move |fabric, port, id| fabric.set_features(port, id, features))
+        Ok(self.command(move |fabric, port, id| fabric.set_features(port, id, features))?)
     }
 
     fn set_mem_table(
@@ -176,7 +164,7 @@ impl VhostUserBackendReqHandlerMut for Session {
         files: Vec<File>,
         _postcopy_listening: Option<bool>,
     ) -> ProtocolResult<Option<Vec<u64>>> {
-        let mut memory = Memory::new();
+        let mut memory = self.memory.emptied();
         for (region, file) in regions.iter().zip(files) {
             let place = RegionPlace {
                 guest: region.guest_phys_addr,
@@ -224,8 +212,9 @@ impl VhostUserBackendReqHandlerMut for Session {
             Ok((base, fabric.any_ring_active(port)))
         })?;
         // Without RESET_DEVICE, a VMM stops the rings when the guest resets the device, and has no
-        // other way to say so.
+        // other way to say so. While its memory is followed the VM moves, and nothing is reset.
         if !in_use
+            && !self.memory.log().is_on()
             && !self
                 .protocol_features
                 .contains(VhostUserProtocolFeatures::RESET_DEVICE)
@@ -295,7 +284,7 @@ impl VhostUserBackendReqHandlerMut for Session {
         _flags: VhostUserConfigFlags,
     ) -> ProtocolResult<()> {
         // It is the guest that writes; its VMM is not to blame.
-        self.command(|fabric, port, id| fabric.config_written(port, id))
+        Ok(self.command(|fabric, port, id| fabric.config_written(port, id))?)
     }
 
     fn set_gpu_socket(&mut self, _backend: GpuBackend) -> ProtocolResult<()> {
@@ -346,23 +335,29 @@ impl VhostUserBackendReqHandlerMut for Session {
 
     fn set_device_state_fd(
         &mut self,
-        _direction: VhostTransferStateDirection,
+        direction: VhostTransferStateDirection,
         _phase: VhostTransferStatePhase,
-        _file: File,
+        file: File,
     ) -> ProtocolResult<Option<File>> {
-        unsupported("device state")
+        // A failure is told in an answer without words, and is not the end of the connection.
+        self.transfer = self
+            .begin_transfer(direction, file)
+            .inspect_err(|refusal| tracing::warn!(vm = self.vm, "no device state: {refusal}"))?;
+        Ok(None)
     }
 
     fn check_device_state(&mut self) -> ProtocolResult<()> {
-        unsupported("device state")
+        Ok(self
+            .end_transfer()
+            .inspect_err(|refusal| tracing::warn!(vm = self.vm, "no device state: {refusal}"))?)
     }
 
     fn get_shmem_config(&mut self) -> ProtocolResult<VhostUserShMemConfig> {
         unsupported("shared memory regions")
     }
 
-    fn set_log_base(&mut self, _log: &VhostUserLog, _file: File) -> ProtocolResult<()> {
-        unsupported("a dirty log")
+    fn set_log_base(&mut self, log: &VhostUserLog, file: File) -> ProtocolResult<()> {
+        Ok(self.use_log(log, file)?)
     }
 }
 

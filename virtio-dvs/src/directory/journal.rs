@@ -4,7 +4,7 @@
 //! date. They are not forced to the disk: the file is there for a node that is started again, and
 //! when the host itself restarts, its VMs are over anyway (that is what `boot` is for).
 
-use crate::directory::Owner;
+use crate::directory::{Owner, Token};
 use crate::privileges::Privileges;
 use crate::vm::{DcAttributes, VmAttributes};
 use serde::{Deserialize, Serialize};
@@ -55,12 +55,24 @@ pub(super) enum Change {
         number: i32,
         privileges: Privileges,
     },
+    Offer {
+        dcid: u32,
+        number: i32,
+        token: Option<Token>,
+    },
+    Take {
+        dcid: u32,
+        number: i32,
+        owner: Owner,
+        nonce: u64,
+    },
 }
 
 /// The version of the format that is written. What an older one said is still understood: each
 /// version has only added to the one before it.
-pub(super) const FORMAT: u32 = 2;
-/// The oldest version that is understood. 1 knew neither privileges nor administrators.
+pub(super) const FORMAT: u32 = 3;
+/// The oldest version that is understood. 1 knew neither privileges nor administrators, 2 no
+/// endpoints that change hands.
 pub(super) const FORMAT_OLDEST: u32 = 1;
 
 /// Why a state file cannot be used.

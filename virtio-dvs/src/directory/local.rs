@@ -1,5 +1,7 @@
 //! The directory of a single host, in the node's own process.
 
+mod hands;
+
 use crate::directory::journal::{Change, FORMAT, FORMAT_OLDEST, Journal};
 use crate::directory::state::{State, Vm};
 use crate::directory::{
@@ -88,7 +90,7 @@ impl Local {
     }
 
     fn compact(&mut self) {
-        let live = 1 + 3 * self.state.vms.len() + 2 * self.state.endpoints.len();
+        let live = 1 + 3 * self.state.vms.len() + 3 * self.state.endpoints.len();
         let Some(journal) = self.journal.as_mut().filter(|it| it.is_stale(live)) else {
             return;
         };
@@ -271,6 +273,19 @@ impl Directory for Local {
                 privileges,
             } => Answer::Privileged(self.privilege(endpoint, owner, generation, privileges)),
             Request::Take { .. } | Request::Look { .. } => Answer::Seen(Err(DirectoryError::Alone)),
+            Request::Offer {
+                endpoint,
+                owner,
+                generation,
+                token,
+            } => Answer::Offered(self.offer(endpoint, owner, generation, token)),
+            Request::Adopt {
+                endpoint,
+                owner,
+                generation,
+                token,
+                nonce,
+            } => Answer::Adopted(self.adopt(endpoint, owner, (generation, token), nonce)),
             Request::Lookup { endpoint } | Request::Await { endpoint } => {
                 Answer::Found(self.lookup(endpoint))
             }

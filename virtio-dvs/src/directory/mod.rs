@@ -13,6 +13,7 @@ mod state;
 use crate::privileges::Privileges;
 use crate::vm::{DcAttributes, VmAttributes};
 use serde::{Deserialize, Serialize};
+use std::num::NonZeroU64;
 use std::os::fd::BorrowedFd;
 use thiserror::Error;
 
@@ -215,6 +216,32 @@ pub enum Request {
         /// The VM.
         vm: u32,
     },
+    /// Let whoever knows the token take an endpoint, if this life has it in this generation; no
+    /// token: nobody any more. Answer: [`Answer::Offered`].
+    Offer {
+        /// Which one.
+        endpoint: Endpoint,
+        /// Who has it.
+        owner: Owner,
+        /// In which generation; 0: in any.
+        generation: u32,
+        /// Who may take it.
+        token: Option<Token>,
+    },
+    /// Take an endpoint that is offered by this token in this generation: it changes hands as it is.
+    /// The same nonce again is the same request. Answer: [`Answer::Adopted`].
+    Adopt {
+        /// Which one.
+        endpoint: Endpoint,
+        /// Who gets it.
+        owner: Owner,
+        /// In which generation.
+        generation: u32,
+        /// By which it is offered.
+        token: Token,
+        /// Chosen by the guest.
+        nonce: u64,
+    },
     /// Where is an endpoint? Answer: [`Answer::Found`]. That there is none is said only after a
     /// look at what holds now, not at what was known.
     Lookup {
@@ -251,6 +278,10 @@ pub enum Answer {
     Privileged(Result<u32, DirectoryError>),
     /// To [`Request::Take`] and [`Request::Look`]; `None`: no node has the VM.
     Seen(Result<Option<Box<Seen>>, DirectoryError>),
+    /// To [`Request::Offer`], with the generation.
+    Offered(Result<u32, DirectoryError>),
+    /// To [`Request::Adopt`].
+    Adopted(Result<Taken, DirectoryError>),
     /// To [`Request::Lookup`] and [`Request::Await`].
     Found(Option<Found>),
     /// To [`Request::Locate`].
@@ -336,6 +367,29 @@ pub struct BoundRecord {
     pub generation: u32,
     /// Chosen by the guest when it bound it.
     pub nonce: u64,
+    /// What it may do, where that was changed.
+    pub privileges: Option<Privileges>,
+    /// Whether another VM may take it: until that is decided it sends nothing.
+    pub offered: bool,
+}
+
+/// By which an endpoint is offered: a random number that one guest has told another. It is never 0.
+#[derive(Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Token(pub NonZeroU64);
+
+impl std::fmt::Debug for Token {
+    /// Who reads a log must not be able to take the endpoint.
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("Token")
+    }
+}
+
+/// An endpoint that has changed hands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Taken {
+    /// Its generation, as before.
+    pub generation: u32,
     /// What it may do, where that was changed.
     pub privileges: Option<Privileges>,
 }

@@ -1,7 +1,7 @@
 //! What the local directory knows: the sum of all changes.
 
 use crate::directory::journal::{Change, FORMAT};
-use crate::directory::{BoundRecord, DirectoryError, Endpoint, Owner};
+use crate::directory::{BoundRecord, DirectoryError, Endpoint, Owner, Token};
 use crate::privileges::Privileges;
 use crate::vm::{DcAttributes, VmAttributes};
 use std::collections::BTreeMap;
@@ -20,6 +20,7 @@ pub(super) struct Binding {
     pub(super) generation: u32,
     pub(super) nonce: u64,
     pub(super) privileges: Option<Privileges>,
+    pub(super) offer: Option<Token>,
 }
 
 /// What changes make: VMs, endpoints, and the numbers given out last.
@@ -87,6 +88,28 @@ impl State {
                     binding.privileges = Some(*privileges);
                 }
             }
+            Change::Offer {
+                dcid,
+                number,
+                token,
+            } => {
+                let (dcid, number) = (*dcid, *number);
+                if let Some(binding) = self.endpoints.get_mut(&Endpoint { dcid, number }) {
+                    binding.offer = *token;
+                }
+            }
+            Change::Take {
+                dcid,
+                number,
+                owner,
+                nonce,
+            } => {
+                let (dcid, number) = (*dcid, *number);
+                if let Some(binding) = self.endpoints.get_mut(&Endpoint { dcid, number }) {
+                    (binding.owner, binding.nonce) = (*owner, *nonce);
+                    binding.offer = None;
+                }
+            }
         }
     }
 
@@ -104,6 +127,7 @@ impl State {
             generation,
             nonce,
             privileges: None,
+            offer: None,
         };
         self.endpoints.insert(Endpoint { dcid, number }, binding);
     }
@@ -145,6 +169,13 @@ impl State {
                 number,
                 privileges,
             }));
+            if binding.offer.is_some() {
+                changes.push(Change::Offer {
+                    dcid,
+                    number,
+                    token: binding.offer,
+                });
+            }
         }
         changes
     }
@@ -170,6 +201,7 @@ impl State {
                 generation: binding.generation,
                 nonce: binding.nonce,
                 privileges: binding.privileges,
+                offered: binding.offer.is_some(),
             })
             .collect()
     }

@@ -45,6 +45,8 @@ pub mod rts {
     pub const RECEIVING: u32 = 0x8;
     /// For a copy.
     pub const ONCOPY: u32 = 0x400;
+    /// For where it will be: it migrates.
+    pub const MIGRATE: u32 = 0x800;
     /// For the end of an endpoint.
     pub const WAITUNBIND: u32 = 0x2_0000;
     /// For an endpoint to be bound.
@@ -94,4 +96,39 @@ pub struct CopySide {
     pub other_gen: U32,
     /// Zero.
     pub reserved: U64,
+}
+
+/// What an endpoint takes along to another VM: the payload of HAND (section 6.9). A matter between
+/// drivers.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Default, FromBytes, IntoBytes, Immutable, KnownLayout,
+)]
+#[repr(C)]
+pub struct Handed {
+    /// What it is: [`hand`].
+    pub what: U32,
+    /// A request's client: its VM.
+    pub vm: U32,
+    /// Its life.
+    pub inc: U32,
+    /// The client, or the source of a notification.
+    pub nr: I32,
+    /// Its generation.
+    pub generation: U32,
+    /// Zero.
+    pub reserved: U32,
+    /// The client's id of a request.
+    pub op: U64,
+    /// The server's token of a request; the value of a notification.
+    pub value: U64,
+}
+
+/// What a record of [`Handed`] is about.
+pub mod hand {
+    /// A request that is taken and not answered.
+    pub const REQUEST: u32 = 1;
+    /// A notification that waits.
+    pub const NOTE: u32 = 2;
+    /// A wakeup that waits.
+    pub const WOKEN: u32 = 3;
 }

@@ -41,7 +41,7 @@ use vmm_sys_util::epoll::EventSet;
 pub use codec::{VERSION, VERSION_LOWEST};
 pub use config::{LinkConfig, LinkConfigError, LinkLimits, Lz4, TlsFiles};
 pub use links::Links;
-pub use tls::{TlsError, name_of};
+pub use tls::{Tls, TlsError, explain, name_of, names};
 pub use view::{LinkCounters, LinkState, SessionView};
 
 /// Gets what comes from other nodes.

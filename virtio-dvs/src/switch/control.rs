@@ -1,13 +1,14 @@
 //! Control requests: bind, unbind, look up, await, privileges.
 
 use crate::directory::{
-    Answer, DirectoryError, Endpoint, Found, Interest, Location, Owner, Request,
+    Answer, DirectoryError, Endpoint, Found, Interest, Location, Owner, Request, Token,
 };
 use crate::frame::{
-    CTL_AWAIT, CTL_BIND, CTL_FORGET, CTL_LOOKUP, CTL_PRIVILEGE, CTL_UNBIND, ControlRequest,
-    ControlStatus, Frame, VM_NODE, kind, result, vm_and_incarnation,
+    CTL_AWAIT, CTL_BIND, CTL_FORGET, CTL_LOOKUP, CTL_OFFER, CTL_PRIVILEGE, CTL_TAKE, CTL_UNBIND,
+    ControlRequest, ControlStatus, Frame, VM_NODE, kind, result, vm_and_incarnation,
 };
 use crate::privileges::Privileges;
+use crate::switch::hands::{self, tell_privileges};
 use crate::switch::port::{Bound, Port};
 use crate::switch::{Action, Pending, PortId, Switch};
 
@@ -22,10 +23,13 @@ enum Op {
     Lookup,
     Await,
     Privilege(Privileges),
+    Offer(Option<Token>),
+    Take(Token),
 }
 
 impl Op {
-    /// `None` for numbers that nobody knows, and for FORGET, which needs no directory.
+    /// `None` for numbers that nobody knows, for a TAKE without a token, and for FORGET, which needs
+    /// no directory.
     fn of(request: &ControlRequest) -> Option<Op> {
         match request.op.get() {
             CTL_BIND => Some(Op::Bind),
@@ -37,6 +41,8 @@ impl Op {
                 ipc_to: request.ipc_to.get(),
                 level: request.level.get(),
             })),
+            CTL_OFFER => Some(Op::Offer(hands::token(request.calls.get()))),
+            CTL_TAKE => hands::token(request.calls.get()).map(Op::Take),
             _ => None,
         }
     }
@@ -59,6 +65,7 @@ struct Outcome {
     result: i32,
     generation: u32,
     arg: u64,
+    privileges: Option<Privileges>,
 }
 
 impl Outcome {
@@ -67,6 +74,7 @@ impl Outcome {
             result,
             generation: 0,
             arg: 0,
+            privileges: None,
         }
     }
 
@@ -75,6 +83,7 @@ impl Outcome {
             result: result::OK,
             generation,
             arg: 0,
+            privileges: None,
         }
     }
 
@@ -95,10 +104,11 @@ impl Switch {
         };
         let op = Op::of(request);
         let forget = request.op.get() == CTL_FORGET;
-        if op.is_none() && !forget {
+        let known = forget || request.op.get() == CTL_TAKE;
+        if op.is_none() && !known {
             return ControlStatus::Unsupported;
         }
-        if !is_well_formed(request, op) {
+        if !is_well_formed(request, op) || (op.is_none() && !forget) {
             return ControlStatus::Malformed;
         }
         port.may_retry_source = true;
@@ -170,6 +180,25 @@ impl Switch {
                 generation,
                 privileges,
             },
+            Op::Offer(token) => {
+                port.offer(asked.number, generation);
+                Request::Offer {
+                    endpoint,
+                    owner,
+                    generation,
+                    token,
+                }
+            }
+            Op::Take(token) => {
+                port.binding += 1;
+                Request::Adopt {
+                    endpoint,
+                    owner,
+                    generation,
+                    token,
+                    nonce: asked.nonce,
+                }
+            }
         };
         self.ask(request, Pending::Control(asked));
     }
@@ -186,7 +215,7 @@ impl Switch {
         };
         port.asked = port.asked.saturating_sub(1);
         match asked.op {
-            Op::Bind => port.binding = port.binding.saturating_sub(1),
+            Op::Bind | Op::Take(_) => port.binding = port.binding.saturating_sub(1),
             Op::Unbind => {
                 let meant = (asked.number, asked.generation);
                 if let Some(place) = port.unbinding.iter().position(|it| *it == meant) {
@@ -269,7 +298,8 @@ impl Switch {
 
     fn tell(&mut self, asked: &Asked, outcome: &Outcome) {
         let kind = match asked.op {
-            Op::Bind => kind::BOUND,
+            Op::Bind | Op::Take(_) => kind::BOUND,
+            Op::Offer(_) => kind::OFFERED,
             Op::Unbind => kind::UNBOUND,
             Op::Lookup | Op::Await => kind::FOUND,
             Op::Privilege(_) => kind::PRIVILEGED,
@@ -280,6 +310,9 @@ impl Switch {
         frame.dst_gen = outcome.generation.into();
         frame.result = outcome.result.into();
         frame.arg = outcome.arg.into();
+        if let Some(privileges) = &outcome.privileges {
+            tell_privileges(&mut frame, privileges);
+        }
         self.actions.push_back(Action::Say(asked.port, frame));
     }
 }
@@ -289,6 +322,7 @@ fn is_well_formed(request: &ControlRequest, op: Option<Op>) -> bool {
     let reserved = request.reserved.iter().all(|it| it.get() == 0);
     let privileges = match op {
         Some(Op::Privilege(privileges)) => privileges.is_valid(),
+        Some(Op::Offer(_) | Op::Take(_)) => request.ipc_to.get() == 0 && request.level.get() == 0,
         _ => {
             let fields = [request.calls.get(), request.ipc_to.get()];
             fields == [0, 0] && request.level.get() == 0
@@ -309,9 +343,9 @@ fn decide(port: &Port, asked: &Asked) -> Option<Outcome> {
         || port.bound(number, generation).is_some()
         || port.is_unbinding(number, generation);
     match asked.op {
-        Op::Bind | Op::Await if !in_dc => Some(Outcome::failed(result::ERANGE)),
-        Op::Bind => match port.bound.get(&number) {
-            Some(bound) if bound.nonce == asked.nonce => Some(Outcome::done(bound.generation)),
+        Op::Bind | Op::Await | Op::Take(_) if !in_dc => Some(Outcome::failed(result::ERANGE)),
+        Op::Bind | Op::Take(_) => match port.bound.get(&number) {
+            Some(bound) if bound.nonce == asked.nonce => Some(bound_again(asked.op, bound)),
             Some(_) => Some(Outcome::failed(result::ESLOTUSED)),
             None => {
                 let full = port.bound.len() + port.binding >= max;
@@ -326,12 +360,20 @@ fn decide(port: &Port, asked: &Asked) -> Option<Outcome> {
             generation,
             ..Outcome::failed(result::EPRIVILEGES)
         }),
-        Op::Unbind | Op::Privilege(_) if !is_bound => Some(Outcome {
+        Op::Unbind | Op::Privilege(_) | Op::Offer(_) if !is_bound => Some(Outcome {
             generation,
             ..Outcome::failed(result::ENOTBIND)
         }),
         Op::Lookup if !in_dc => Some(Outcome::failed(result::EDSTDIED)),
-        Op::Unbind | Op::Privilege(_) | Op::Lookup => None,
+        Op::Unbind | Op::Privilege(_) | Op::Offer(_) | Op::Lookup => None,
+    }
+}
+
+/// This life has it already, by the same request.
+fn bound_again(op: Op, bound: &Bound) -> Outcome {
+    Outcome {
+        privileges: matches!(op, Op::Take(_)).then_some(bound.privileges),
+        ..Outcome::done(bound.generation)
     }
 }
 
@@ -347,6 +389,7 @@ fn settle(port: &mut Port, asked: &Asked, answer: Answer) -> Option<Outcome> {
                 generation,
                 nonce: asked.nonce,
                 privileges: known.unwrap_or_else(|| Privileges::of_number(&port.dc, number)),
+                offered: false,
             };
             // One that was asked twice may have been given back since: it must not come back.
             if !port.is_unbinding(number, generation) {
@@ -376,6 +419,21 @@ fn settle(port: &mut Port, asked: &Asked, answer: Answer) -> Option<Outcome> {
             generation,
             ..Outcome::failed(change_result(&error))
         },
+        (Op::Offer(token), Answer::Offered(offered)) => {
+            port.offer_answered(number, generation, token.is_none(), &offered);
+            match offered {
+                Ok(generation) => Outcome::done(generation),
+                Err(error) => Outcome {
+                    generation,
+                    ..Outcome::failed(change_result(&error))
+                },
+            }
+        }
+        (_, Answer::Adopted(Ok(taken))) => Outcome {
+            privileges: Some(port.take(number, &taken, asked.nonce)),
+            ..Outcome::done(taken.generation)
+        },
+        (_, Answer::Adopted(Err(error))) => Outcome::failed(change_result(&error)),
         (Op::Await, Answer::Found(found)) => {
             let found = found?;
             if !port.awaiting.remove(asked.nonce) {

@@ -20,6 +20,7 @@
 mod awaiting;
 mod cluster;
 mod control;
+mod hands;
 mod life;
 mod moves;
 pub mod peer;

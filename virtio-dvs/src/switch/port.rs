@@ -55,6 +55,8 @@ pub(super) struct Bound {
     pub(super) generation: u32,
     pub(super) nonce: u64,
     pub(super) privileges: Privileges,
+    /// Another VM may take it, or has taken it.
+    pub(super) offered: bool,
 }
 
 /// An endpoint that a VM has bound.
@@ -173,6 +175,7 @@ impl Port {
                     generation: record.generation,
                     nonce: record.nonce,
                     privileges: record.privileges.unwrap_or_else(default),
+                    offered: record.offered,
                 };
                 (record.number, bound)
             })

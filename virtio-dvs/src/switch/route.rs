@@ -241,6 +241,7 @@ fn check_source(port: &Port, header: &Frame) -> Result<(), Drop> {
         return Ok(());
     }
     let bound = port.bound(header.src_ep.get(), header.src_gen.get());
+    let bound = bound.filter(|bound| !bound.offered);
     let privileges = bound.ok_or(Drop::UnboundSource)?.privileges;
     let checked = privileges.check(&port.dc, header.kind, header.dst_ep.get());
     checked.map_err(|denied| match denied {

@@ -352,6 +352,9 @@ fn attaching_is_checked() {
 #[path = "control_test.rs"]
 mod control_tests;
 
+#[path = "hands_test.rs"]
+mod hands_tests;
+
 #[path = "rights_test.rs"]
 mod rights_tests;
 

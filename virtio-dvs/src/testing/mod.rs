@@ -3,6 +3,7 @@
 //! [`Guest`] keeps five rings in a memfd, as a guest does. It is simple: every ring has one buffer
 //! for each entry, and what goes in order comes back in order.
 
+mod etcd;
 mod traffic;
 
 use crate::device::fabric::{Fabric, RingCommand};
@@ -20,7 +21,8 @@ use std::sync::mpsc;
 use vm_memory::{Bytes, FileOffset, GuestAddress, GuestMemoryMmap, GuestRegionMmap, MmapRegion};
 use vmm_sys_util::eventfd::{EFD_NONBLOCK, EventFd};
 
-pub use traffic::{await_bound, bind, forget, lookup, privilege, unbind};
+pub use etcd::{EtcdServer, free_address};
+pub use traffic::{await_bound, bind, forget, lookup, offer, privilege, take, unbind};
 
 /// Difference between the guest's addresses and those of the pretended VMM.
 pub const USER_BASE: u64 = 0x7f00_0000_0000;
@@ -161,12 +163,23 @@ impl Guest {
         id: PortId,
         session: SessionId,
     ) -> Outcome<()> {
-        for (queue, ring) in self.rings.iter().enumerate() {
+        self.restart_rings(fabric, id, session, [0; QUEUE_COUNT])
+    }
+
+    /// Sets up rings that were in use before, up to these indexes.
+    pub fn restart_rings(
+        &mut self,
+        fabric: &mut Fabric,
+        id: PortId,
+        session: SessionId,
+        bases: [u16; QUEUE_COUNT],
+    ) -> Outcome<()> {
+        for (queue, (ring, base)) in self.rings.iter().zip(bases).enumerate() {
             let kick = self.kicks.get(queue).ok_or("no kick")?.try_clone()?;
             let call = self.calls.get(queue).ok_or("no call")?.try_clone()?;
             let commands = [
                 RingCommand::Size(ring.size.into()),
-                RingCommand::Base(0),
+                RingCommand::Base(base.into()),
                 RingCommand::Addresses(ring.addresses()),
                 RingCommand::Call(Some(signal(call)?)),
                 RingCommand::Kick(signal(kick)?),

@@ -1,8 +1,8 @@
 //! What goes through the rings: frames and control requests.
 
 use crate::frame::{
-    CTL_AWAIT, CTL_BIND, CTL_FORGET, CTL_LOOKUP, CTL_PRIVILEGE, CTL_UNBIND, ControlRequest,
-    ControlResponse, FRAME_HEADER, Frame, kind,
+    CTL_AWAIT, CTL_BIND, CTL_FORGET, CTL_LOOKUP, CTL_OFFER, CTL_PRIVILEGE, CTL_TAKE, CTL_UNBIND,
+    ControlRequest, ControlResponse, FRAME_HEADER, Frame, kind,
 };
 use crate::privileges::Privileges;
 use crate::spec::{QUEUE_BULK_TX, QUEUE_CONTROL, QUEUE_MSG_RX, QUEUE_MSG_TX};
@@ -177,6 +177,22 @@ pub fn privilege(
         ipc_to: privileges.ipc_to.into(),
         level: privileges.level.into(),
         ..request(CTL_PRIVILEGE, endpoint, generation, nonce)
+    }
+}
+
+/// An OFFER request; token 0: an offer is withdrawn.
+pub fn offer(endpoint: i32, generation: u32, token: u64, nonce: u64) -> ControlRequest {
+    ControlRequest {
+        calls: token.into(),
+        ..request(CTL_OFFER, endpoint, generation, nonce)
+    }
+}
+
+/// A TAKE request.
+pub fn take(endpoint: i32, generation: u32, token: u64, nonce: u64) -> ControlRequest {
+    ControlRequest {
+        calls: token.into(),
+        ..request(CTL_TAKE, endpoint, generation, nonce)
     }
 }
 

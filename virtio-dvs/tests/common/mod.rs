@@ -17,8 +17,11 @@ use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 use vhost::vhost_user::message::{VhostUserConfigFlags, VhostUserHeaderFlag};
-use vhost::vhost_user::{Frontend, VhostUserFrontend, VhostUserProtocolFeatures};
+use vhost::vhost_user::{
+    Frontend, VhostUserFrontend, VhostUserProtocolFeatures, VhostUserVirtioFeatures,
+};
 use vhost::{VhostBackend, VhostUserMemoryRegionInfo, VringConfigData};
+use virtio_bindings::bindings::virtio_ring::VIRTIO_RING_F_EVENT_IDX;
 use virtio_dvs::device::session::PROTOCOL_FEATURES;
 use virtio_dvs::frame::Frame;
 use virtio_dvs::node::client::Client;
@@ -90,7 +93,12 @@ pub fn config(directory: &Path) -> NodeConfig {
 pub struct Vmm {
     pub guest: Guest,
     pub frontend: Frontend,
+    /// Those that are in use.
+    pub features: u64,
 }
+
+/// Feature bit by which a VMM has all writes noted.
+pub const LOG_ALL: u64 = VhostUserVirtioFeatures::LOG_ALL.bits();
 
 impl Vmm {
     /// Connects and starts the device, as for a guest that boots.
@@ -116,6 +124,7 @@ impl Vmm {
         let mut vmm = Vmm {
             guest,
             frontend: Frontend::from_stream(stream, QUEUE_COUNT as u64),
+            features: 0,
         };
         vmm.negotiate(PROTOCOL_FEATURES);
         vmm.read_config();
@@ -124,15 +133,17 @@ impl Vmm {
 
     pub fn negotiate(&mut self, protocol: VhostUserProtocolFeatures) {
         self.frontend.set_owner().unwrap();
-        let features = self.frontend.get_features().unwrap();
-        self.frontend.set_features(features & !(1 << 29)).unwrap();
+        let offered = self.frontend.get_features().unwrap();
+        let features = offered & !(1 << VIRTIO_RING_F_EVENT_IDX) & !LOG_ALL;
+        self.frontend.set_features(features).unwrap();
         let offered = self.frontend.get_protocol_features().unwrap();
         self.frontend
             .set_protocol_features(offered & protocol)
             .unwrap();
         self.frontend.set_hdr_flags(VhostUserHeaderFlag::NEED_REPLY);
         // Only now are replies to SET_FEATURES expected.
-        self.frontend.set_features(features & !(1 << 29)).unwrap();
+        self.frontend.set_features(features).unwrap();
+        self.features = features;
     }
 
     pub fn read_config(&mut self) -> DeviceConfig {

@@ -152,6 +152,9 @@ pub struct DvsConfig {
     /// The vhost-user socket that the node gave when this VM was attached.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub socket: Option<PathBuf>,
+    /// The control socket of that node, without which the VM cannot move to another host.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub node: Option<PathBuf>,
     /// Number of this VM, for a node in the VMM's process: 1 to 4294967294.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub vm: Option<u32>,
@@ -170,7 +173,7 @@ pub struct ConfigError {
     pub reason: String,
 }
 
-fn refuse<T>(field: &str, reason: impl Into<String>) -> Result<T, ConfigError> {
+pub(crate) fn refuse<T>(field: &str, reason: impl Into<String>) -> Result<T, ConfigError> {
     Err(ConfigError {
         field: field.into(),
         reason: reason.into(),
@@ -180,26 +183,7 @@ fn refuse<T>(field: &str, reason: impl Into<String>) -> Result<T, ConfigError> {
 impl VmConfig {
     /// Reads a configuration from JSON and checks it.
     pub fn from_json(text: &[u8]) -> Result<Self, ConfigError> {
-        if text.trim_ascii_start().first() != Some(&b'{') {
-            return refuse("configuration", "it is not a JSON object");
-        }
-        let mut json = serde_json::Deserializer::from_slice(text);
-        let config: Self = serde_path_to_error::deserialize(&mut json).map_err(|error| {
-            let path = error.path().to_string();
-            let field = if path == "." {
-                "configuration".to_owned()
-            } else {
-                path
-            };
-            ConfigError {
-                field,
-                reason: error.inner().to_string(),
-            }
-        })?;
-        json.end().map_err(|e| ConfigError {
-            field: "configuration".into(),
-            reason: e.to_string(),
-        })?;
+        let config: Self = from_json(text)?;
         config.check()?;
         Ok(config)
     }
@@ -216,6 +200,31 @@ impl VmConfig {
         }
         self.dvs.as_ref().map_or(Ok(()), DvsConfig::check)
     }
+}
+
+/// Reads a JSON object; an error names its field.
+pub fn from_json<T: serde::de::DeserializeOwned>(text: &[u8]) -> Result<T, ConfigError> {
+    if text.trim_ascii_start().first() != Some(&b'{') {
+        return refuse("configuration", "it is not a JSON object");
+    }
+    let mut json = serde_json::Deserializer::from_slice(text);
+    let value = serde_path_to_error::deserialize(&mut json).map_err(|error| {
+        let path = error.path().to_string();
+        let field = if path == "." {
+            "configuration".to_owned()
+        } else {
+            path
+        };
+        ConfigError {
+            field,
+            reason: error.inner().to_string(),
+        }
+    })?;
+    json.end().map_err(|e| ConfigError {
+        field: "configuration".into(),
+        reason: e.to_string(),
+    })?;
+    Ok(value)
 }
 
 impl CpusConfig {
@@ -272,7 +281,7 @@ impl PayloadConfig {
 }
 
 impl ConsoleConfig {
-    fn check(&self, name: &str) -> Result<(), ConfigError> {
+    pub(crate) fn check(&self, name: &str) -> Result<(), ConfigError> {
         let needs = |mode, path: &Option<PathBuf>, field: &str| match (self.mode == mode, path) {
             (true, None) => refuse(
                 &format!("{name}.{field}"),
@@ -295,6 +304,15 @@ impl ConsoleConfig {
 impl DvsConfig {
     fn check(&self) -> Result<(), ConfigError> {
         const LAST_VM: u32 = 0xffff_fffe;
+        if let Some(node) = &self.node {
+            if self.socket.is_none() {
+                return refuse(
+                    "dvs.node",
+                    "only a VM of a running node needs it, see dvs.socket",
+                );
+            }
+            check_socket("dvs.node", node)?;
+        }
         match (&self.socket, self.vm, self.dcid) {
             (Some(path), None, None) => check_socket("dvs.socket", path),
             (Some(_), ..) => refuse(
@@ -313,7 +331,7 @@ impl DvsConfig {
     }
 }
 
-fn check_socket(field: &str, path: &std::path::Path) -> Result<(), ConfigError> {
+pub(crate) fn check_socket(field: &str, path: &std::path::Path) -> Result<(), ConfigError> {
     match path.as_os_str().len() {
         0 => refuse(field, "the path is empty"),
         len if len > MAX_SOCKET_PATH => refuse(

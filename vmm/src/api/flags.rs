@@ -2,19 +2,20 @@
 
 use std::path::PathBuf;
 
-use clap::Parser;
+use clap::{Args, Parser};
 use serde_json::{Map, Value, json};
 use virtio_dvs::program::ProgramFlags;
 
-use super::config::{ConfigError, VmConfig};
+use super::config::{ConfigError, VmConfig, from_json};
+use crate::migration::request::ReceiveMigration;
 
 /// Largest configuration file in bytes.
 const MAX_CONFIG: u64 = 1 << 20;
 
 /// Runs one virtual machine on KVM, with a virtio-dvs device.
 ///
-/// With --config or --kernel the machine boots at once; flags override the file. With --api-socket alone the VMM waits
-/// for vm.create and vm.boot.
+/// With --config or --kernel the machine boots at once; flags override the file. With --receive-migration it comes from
+/// another host. With --api-socket alone the VMM waits for vm.create and vm.boot, or for vm.receive-migration.
 #[derive(Clone, Debug, Parser)]
 #[command(name = "dvs-vmm", version)]
 pub struct Flags {
@@ -45,15 +46,46 @@ pub struct Flags {
     /// Second serial port (ttyS1): tty, off, null, file=PATH or socket=PATH
     #[arg(long, value_name = "MODE")]
     pub console: Option<String>,
-    /// The virtio-dvs device: socket=PATH of a node, or vm=N,dcid=N for a node in this process
+    /// The virtio-dvs device: socket=PATH of a node, with node=PATH (its control socket) so that the VM can move; or
+    /// vm=N,dcid=N for a node in this process
     #[arg(long, value_name = "OPTIONS")]
     pub dvs: Option<String>,
+    /// Machines that come from other hosts
+    #[command(flatten)]
+    pub incoming: IncomingFlags,
     /// What to log on standard error: error, warn, info, debug or trace
     #[arg(long, value_name = "LEVEL", default_value = "warn")]
     pub log_level: tracing::Level,
     /// Flags of every program
     #[command(flatten)]
     pub program: ProgramFlags,
+}
+
+/// Machines that come from other hosts.
+#[derive(Args, Clone, Debug)]
+pub struct IncomingFlags {
+    /// Take a machine from another host: wait for it at tcp:HOST:PORT (port 0: any), or take the connection that is
+    /// standard input (stdin). Prints where it waits, and when the machine runs
+    #[arg(long, value_name = "URL", conflicts_with_all = ["config", "kernel"])]
+    pub receive_migration: Option<String>,
+    /// Start a dvs-vmm with --receive-migration for each machine that comes to tcp:HOST:PORT
+    #[arg(long, value_name = "URL", conflicts_with_all = ["config", "kernel", "receive_migration", "api_socket"])]
+    pub serve_migrations: Option<String>,
+    /// Control socket of this host's node
+    #[arg(long, value_name = "PATH")]
+    pub node: Option<PathBuf>,
+    /// Directory of the node's certificate, its key and the CA, as dvsctl pki names them
+    #[arg(long, value_name = "DIR")]
+    pub tls_dir: Option<PathBuf>,
+    /// Take machines without encryption, from everybody
+    #[arg(long)]
+    pub plaintext: bool,
+    /// Most memory that a machine may have, in bytes or with K, M, G or T; otherwise what the host has free
+    #[arg(long, value_name = "N")]
+    pub memory_max: Option<String>,
+    /// Serve the REST API of the machine that comes at vm-N.sock in this directory
+    #[arg(long, value_name = "DIR")]
+    pub api_dir: Option<PathBuf>,
 }
 
 /// Why the command line is refused.
@@ -96,6 +128,41 @@ impl Flags {
         Ok(Some(VmConfig::from_json(
             Value::Object(tree).to_string().as_bytes(),
         )?))
+    }
+
+    /// What is to be asked for a machine that comes, if one is to come. Its serial ports lead nowhere unless flags say
+    /// so: where they led on the other host is not known here.
+    pub fn receive_migration(&self) -> Result<Option<ReceiveMigration>, FlagsError> {
+        let flags = &self.incoming;
+        let Some(url) = flags
+            .receive_migration
+            .as_ref()
+            .or(flags.serve_migrations.as_ref())
+        else {
+            return Ok(None);
+        };
+        let missing = || wrong("node", "", "give the control socket of this host's node");
+        let mut tree = Map::new();
+        tree.insert("receiver_url".into(), json!(url));
+        tree.insert(
+            "node".into(),
+            json!(flags.node.as_ref().ok_or_else(missing)?),
+        );
+        for (flag, value) in [("serial", &self.serial), ("console", &self.console)] {
+            let text = value.as_deref().unwrap_or("null");
+            tree.insert(flag.into(), console(flag, text)?);
+        }
+        if let Some(directory) = &flags.tls_dir {
+            tree.insert("tls_dir".into(), json!(directory));
+        }
+        if let Some(text) = &flags.memory_max {
+            let most = bytes(text).ok_or_else(|| wrong("memory_max", text, "write N, NM or NG"))?;
+            tree.insert("memory_max".into(), json!(most));
+        }
+        tree.insert("plaintext".into(), json!(flags.plaintext));
+        let request: ReceiveMigration = from_json(Value::Object(tree).to_string().as_bytes())?;
+        request.check()?;
+        Ok(Some(request))
     }
 
     fn apply(&self, tree: &mut Map<String, Value>) -> Result<(), FlagsError> {
@@ -200,11 +267,11 @@ fn console(flag: &'static str, text: &str) -> Result<Value, FlagsError> {
 }
 
 fn dvs(text: &str) -> Result<Value, FlagsError> {
-    const FORM: &str = "write socket=PATH, or vm=N,dcid=N";
+    const FORM: &str = "write socket=PATH, socket=PATH,node=PATH, or vm=N,dcid=N";
     let mut tree = Map::new();
     for part in text.split(',') {
         let value = match part.split_once('=') {
-            Some(("socket", path)) => ("socket", json!(path)),
+            Some((key @ ("socket" | "node"), path)) => (key, json!(path)),
             Some((key @ ("vm" | "dcid"), number)) => (
                 key,
                 json!(

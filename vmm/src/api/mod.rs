@@ -8,7 +8,9 @@ pub mod rest;
 use serde::{Deserialize, Serialize};
 
 use crate::control::Counters;
+use crate::migration::request::{ReceiveMigration, SendMigration};
 use config::{ConfigError, VmConfig};
+use dvs_migration::progress::Progress;
 
 /// What can be asked of the VMM.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,6 +39,14 @@ pub enum Request {
     PowerButton,
     /// Forget it.
     Delete,
+    /// Begin to move it to another host.
+    SendMigration(Box<SendMigration>),
+    /// Wait for a machine that moves to this host.
+    ReceiveMigration(Box<ReceiveMigration>),
+    /// How far the migration is that is under way, or how the last one ended.
+    MigrationProgress,
+    /// Have the machine stay where it is.
+    MigrationCancel,
 }
 
 /// The answer to a request.
@@ -50,6 +60,17 @@ pub enum Response {
     Info(Box<VmInfo>),
     /// To [`Request::Counters`].
     Counters(Counters),
+    /// To [`Request::ReceiveMigration`].
+    Receiving(Receiving),
+    /// To [`Request::MigrationProgress`].
+    Progress(Box<Progress>),
+}
+
+/// Where a machine is waited for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Receiving {
+    /// What the source is given as `destination_url`.
+    pub url: String,
 }
 
 /// The VMM.
@@ -101,6 +122,9 @@ pub enum ApiError {
     /// There is no machine.
     #[error("there is no virtual machine: create one first")]
     NoVm,
+    /// Nothing moves, nor has anything.
+    #[error("there is no migration: start one by vm.send-migration or vm.receive-migration")]
+    NoMigration,
     /// A value is wrong.
     #[error(transparent)]
     Config(#[from] ConfigError),

@@ -12,11 +12,12 @@ use axum::http::{Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Response as HttpResponse};
 use axum::routing::{MethodRouter, get, put};
 use axum::{Json, Router};
+use serde::de::DeserializeOwned;
 use serde_json::json;
 use tokio::sync::oneshot;
 use virtio_dvs::socket::Listener;
 
-use super::config::VmConfig;
+use super::config::{VmConfig, from_json};
 use super::metrics::Snapshot;
 use super::{ApiError, Request, Response};
 use crate::control::{Mailbox, Message};
@@ -96,6 +97,22 @@ fn router(mailbox: Mailbox) -> Router {
         .route("/api/v1/vm.reboot", order(Request::Reboot))
         .route("/api/v1/vm.power-button", order(Request::PowerButton))
         .route("/api/v1/vm.delete", order(Request::Delete))
+        .route(
+            "/api/v1/vm.send-migration",
+            put(|mailbox, body| with_body(mailbox, body, Request::SendMigration)),
+        )
+        .route(
+            "/api/v1/vm.receive-migration",
+            put(|mailbox, body| with_body(mailbox, body, Request::ReceiveMigration)),
+        )
+        .route(
+            "/api/v1/vm.migration-progress",
+            question(Request::MigrationProgress),
+        )
+        .route(
+            "/api/v1/vm.migration-cancel",
+            order(Request::MigrationCancel),
+        )
         .route("/metrics", get(metrics))
         .fallback(no_such_path)
         .method_not_allowed_fallback(wrong_method)
@@ -117,15 +134,32 @@ async fn create(
 ) -> HttpResponse {
     let body = match body {
         Ok(body) => body,
-        Err(error) => {
-            let text = format!("the body cannot be taken (at most {MAX_BODY} bytes): {error}");
-            return sentence(error.status(), &text);
-        }
+        Err(error) => return no_body(&error),
     };
     match VmConfig::from_json(&body) {
         Ok(config) => ask(mailbox, Request::Create(Box::new(config))).await,
         Err(error) => refuse(&error.into()),
     }
+}
+
+async fn with_body<T: DeserializeOwned>(
+    State(mailbox): State<Mailbox>,
+    body: Result<Bytes, BytesRejection>,
+    request: fn(Box<T>) -> Request,
+) -> HttpResponse {
+    let body = match body {
+        Ok(body) => body,
+        Err(error) => return no_body(&error),
+    };
+    match from_json(&body) {
+        Ok(value) => ask(mailbox, request(Box::new(value))).await,
+        Err(error) => refuse(&error.into()),
+    }
+}
+
+fn no_body(error: &BytesRejection) -> HttpResponse {
+    let text = format!("the body cannot be taken (at most {MAX_BODY} bytes): {error}");
+    sentence(error.status(), &text)
 }
 
 async fn ask(mailbox: Mailbox, request: Request) -> HttpResponse {
@@ -167,12 +201,14 @@ fn success(response: Response) -> HttpResponse {
         Response::Ping(ping) => Json(ping).into_response(),
         Response::Info(info) => Json(info).into_response(),
         Response::Counters(counters) => Json(counters).into_response(),
+        Response::Receiving(receiving) => Json(receiving).into_response(),
+        Response::Progress(progress) => Json(progress).into_response(),
     }
 }
 
 fn refuse(error: &ApiError) -> HttpResponse {
     let status = match error {
-        ApiError::NoVm => StatusCode::NOT_FOUND,
+        ApiError::NoVm | ApiError::NoMigration => StatusCode::NOT_FOUND,
         ApiError::Config(_) => StatusCode::BAD_REQUEST,
         ApiError::Conflict(_) => StatusCode::CONFLICT,
         ApiError::Failed(_) => StatusCode::INTERNAL_SERVER_ERROR,

@@ -221,7 +221,7 @@ fn documented() -> Vec<(String, &'static str)> {
 #[test]
 fn every_documented_path_is_served_by_its_method_alone() {
     let documented = documented();
-    assert_eq!(documented.len(), 12);
+    assert_eq!(documented.len(), 16);
     with_vmm(|client, _| {
         for (path, method) in &documented {
             let other = match *method {
@@ -241,5 +241,35 @@ fn every_documented_path_is_served_by_its_method_alone() {
                 );
             }
         }
+    });
+}
+
+#[test]
+fn what_cannot_move_is_told_so() {
+    with_vmm(|client, folder| {
+        let to = |url: &str| json!({"destination_url": url, "plaintext": true});
+        let send = |body: &serde_json::Value| client.put("vm.send-migration", Some(body));
+        assert_eq!(refused(send(&to("tcp:127.0.0.1:1"))).0, 404);
+        let (status, why) = refused(send(&to("127.0.0.1:1")));
+        assert_eq!(status, 400);
+        assert!(why.starts_with("destination_url:"), "{why}");
+        let error = client.get("vm.migration-progress").unwrap_err();
+        assert!(
+            error.to_string().contains("there is no migration"),
+            "{error}"
+        );
+        assert_eq!(refused(client.put("vm.migration-cancel", None)).0, 404);
+
+        let config = json!({"payload": {"kernel": "/k"}, "serial": {"mode": "Null"}});
+        client.put("vm.create", Some(&config)).unwrap();
+        assert_eq!(refused(send(&to("tcp:127.0.0.1:1"))).0, 409);
+        let node = folder.with_file_name("no-node.sock");
+        let here = json!({"receiver_url": "tcp:127.0.0.1:0", "node": node, "plaintext": true});
+        let receive = || client.put("vm.receive-migration", Some(&here));
+        assert_eq!(refused(receive()).0, 409);
+        client.put("vm.delete", None).unwrap();
+        let (status, why) = refused(receive());
+        assert_eq!(status, 500);
+        assert!(why.contains("is dvs-node running there?"), "{why}");
     });
 }

@@ -9,6 +9,7 @@ use vmm_sys_util::eventfd::EventFd;
 
 use crate::api::{ApiError, Request, Response};
 use crate::machine::event::{GuestEvent, GuestEvents};
+use crate::migration::{Main, Step};
 
 /// Takes the answer to a request.
 pub type Reply = Box<dyn FnOnce(Result<Response, ApiError>) + Send>;
@@ -24,6 +25,8 @@ pub enum Message {
         /// What happened.
         event: GuestEvent,
     },
+    /// A migration wants something of the main loop.
+    Migration(Step),
     /// The process shall end.
     Signal,
 }
@@ -37,6 +40,7 @@ impl std::fmt::Debug for Message {
                 .field("boot", boot)
                 .field("event", event)
                 .finish(),
+            Self::Migration(step) => f.debug_tuple("Migration").field(step).finish(),
             Self::Signal => f.write_str("Signal"),
         }
     }
@@ -81,6 +85,12 @@ impl Mailbox {
         if let Err(error) = self.bell.write(1) {
             tracing::error!(%error, "cannot wake the main loop");
         }
+    }
+
+    /// How the threads of a migration reach the main loop.
+    pub fn steps(&self) -> Main {
+        let mailbox = self.clone();
+        Arc::new(move |step| mailbox.send(Message::Migration(step)))
     }
 
     /// Takes the events of one start of the machine.

@@ -2,6 +2,7 @@
 
 mod host;
 mod mailbox;
+mod migrate;
 mod signals;
 mod vm;
 
@@ -13,6 +14,7 @@ use crate::api::config::VmConfig;
 use crate::api::{ApiError, Request, Response, VmInfo, VmmPing};
 use crate::machine::event::GuestEvent;
 pub use mailbox::{Mailbox, Message};
+use migrate::Moves;
 use vm::Vm;
 
 /// What is called when a file descriptor of the main loop is ready.
@@ -40,6 +42,7 @@ pub struct Vmm {
     mailbox: Mailbox,
     inbox: mailbox::Inbox,
     vm: Option<Vm>,
+    moves: Moves,
     end: Option<Result<(), VmmError>>,
 }
 
@@ -65,6 +68,7 @@ impl Vmm {
             mailbox,
             inbox,
             vm: None,
+            moves: Moves::default(),
             end: None,
         })
     }
@@ -93,6 +97,7 @@ impl Vmm {
     fn handle(&mut self, message: Message) {
         match message {
             Message::Request(request, reply) => reply(self.request(*request)),
+            Message::Migration(step) => self.migration_step(step),
             Message::Signal => self.end = Some(Ok(())),
             Message::Guest { boot, event } => {
                 // Events of a machine that a reboot has replaced concern nobody.
@@ -104,6 +109,9 @@ impl Vmm {
     }
 
     fn guest_event(&mut self, event: GuestEvent) {
+        let Some(event) = self.moves.postpone(event) else {
+            return;
+        };
         match event {
             GuestEvent::PowerOff => {
                 tracing::info!("the guest powered off");
@@ -121,6 +129,7 @@ impl Vmm {
 
     /// Does what the API asks.
     pub fn request(&mut self, request: Request) -> Result<Response, ApiError> {
+        self.moves.must_not_disturb(&request)?;
         match request {
             Request::Ping => Ok(Response::Ping(VmmPing::this())),
             Request::VmmShutdown => {
@@ -144,6 +153,10 @@ impl Vmm {
                 self.drop_vm();
                 Ok(Response::Empty)
             }
+            Request::SendMigration(request) => self.send_migration(*request),
+            Request::ReceiveMigration(request) => self.receive_migration(*request),
+            Request::MigrationProgress => self.migration_progress(),
+            Request::MigrationCancel => self.migration_cancel(),
         }
     }
 

@@ -1,6 +1,7 @@
 //! One virtual machine: its configuration, and while it is booted its machine and host sides.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use event_manager::{SubscriberId, SubscriberOps};
@@ -11,8 +12,10 @@ use super::{Counters, Loop, remove};
 use crate::api::config::VmConfig;
 use crate::api::{ApiError, Response, VmState};
 use crate::devices::dvs::{Dvs, NodeHandler, NodeLink};
+use crate::devices::virtio::VirtioDevice;
 use crate::machine::boot::Payload;
 use crate::machine::{Machine, Parts};
+use crate::migration::Guest;
 
 /// A virtual machine that exists.
 #[derive(Debug)]
@@ -27,7 +30,7 @@ pub struct Vm {
 /// What exists only while a machine is booted.
 #[derive(Debug)]
 struct Booted {
-    machine: Machine,
+    machine: Arc<Machine>,
     paused: bool,
     dvs: Option<(Arc<Dvs>, SubscriberId)>,
     host: HostSides,
@@ -72,7 +75,7 @@ impl Vm {
     pub fn must_be_booted(&self) -> Result<&Machine, ApiError> {
         self.booted
             .as_ref()
-            .map(|b| &b.machine)
+            .map(|b| b.machine.as_ref())
             .ok_or_else(not_booted)
     }
 
@@ -109,7 +112,7 @@ impl Vm {
                 let dvs = dvs.map(|(dvs, handler)| (dvs, events.add_subscriber(Box::new(handler))));
                 machine.resume();
                 self.booted = Some(Booted {
-                    machine,
+                    machine: Arc::new(machine),
                     paused: false,
                     dvs,
                     host,
@@ -131,21 +134,97 @@ impl Vm {
     ) -> Result<(Machine, Option<Connected>), ApiError> {
         let dvs = host.link().map(connect).transpose()?;
         let payload = &self.config.payload;
-        let parts = Parts {
-            vcpus: self.config.cpus.boot_vcpus,
-            memory: self.config.memory.size,
-            payload: Payload {
-                kernel: payload.kernel.clone(),
-                initramfs: payload.initramfs.clone(),
-                cmdline: payload.cmdline.clone(),
-            },
-            uarts: host.uarts(),
-            dvs: dvs.as_ref().map(|(dvs, _)| dvs.clone()),
+        let payload = Payload {
+            kernel: payload.kernel.clone(),
+            initramfs: payload.initramfs.clone(),
+            cmdline: payload.cmdline.clone(),
         };
+        let parts = self.parts(
+            host,
+            Some(payload),
+            dvs.as_ref().map(|(dvs, _)| dvs.clone()),
+        );
         Ok((
             Machine::build(&parts, mailbox.guest_events(self.boots)).map_err(failed)?,
             dvs,
         ))
+    }
+
+    fn parts(&self, host: &HostSides, payload: Option<Payload>, dvs: Option<Arc<Dvs>>) -> Parts {
+        Parts {
+            vcpus: self.config.cpus.boot_vcpus,
+            memory: self.config.memory.size,
+            payload,
+            uarts: host.uarts(),
+            dvs,
+        }
+    }
+
+    /// Builds the machine without anything in it, for one that comes from another host; its guest
+    /// does not run.
+    pub fn build_empty(&mut self, events: &mut Loop, mailbox: &Mailbox) -> Result<Guest, ApiError> {
+        let host = HostSides::open(&self.config, events)?;
+        self.boots += 1;
+        match self.try_build_empty(&host, mailbox) {
+            Ok((guest, handler)) => {
+                let handler = events.add_subscriber(Box::new(handler));
+                self.booted = Some(Booted {
+                    machine: guest.machine.clone(),
+                    paused: true,
+                    dvs: Some((guest.dvs.clone(), handler)),
+                    host,
+                });
+                self.was_booted = true;
+                Ok(guest)
+            }
+            Err(error) => {
+                host.close(events);
+                Err(error)
+            }
+        }
+    }
+
+    fn try_build_empty(
+        &self,
+        host: &HostSides,
+        mailbox: &Mailbox,
+    ) -> Result<(Guest, NodeHandler), ApiError> {
+        let link = host.link().ok_or_else(no_node)?;
+        let (dvs, handler) = connect(link)?;
+        dvs.hold_connection(true);
+        let parts = self.parts(host, None, Some(dvs.clone()));
+        let machine = Machine::build(&parts, mailbox.guest_events(self.boots)).map_err(failed)?;
+        let machine = Arc::new(machine);
+        Ok((Guest { machine, dvs }, handler))
+    }
+
+    /// The guest of a machine that has come from another host runs.
+    pub fn has_arrived(&mut self) {
+        if let Some(booted) = &mut self.booted {
+            booted.paused = false;
+        }
+    }
+
+    /// The machine and what belongs to it, if it runs and could go on at another host: with the
+    /// number of the VM, and the control socket of its node.
+    pub fn movable(&self) -> Result<(Guest, u32, PathBuf), ApiError> {
+        let booted = self.booted.as_ref().ok_or_else(not_booted)?;
+        if booted.paused {
+            return Err(ApiError::Conflict(
+                "the virtual machine is paused: resume it first".into(),
+            ));
+        }
+        let node = self.config.dvs.as_ref().and_then(|dvs| dvs.node.clone());
+        let (Some((dvs, _)), Some(node)) = (&booted.dvs, node) else {
+            return Err(no_node());
+        };
+        let mut id = [0; 4];
+        dvs.read_config(0, &mut id);
+        let guest = Guest {
+            machine: booted.machine.clone(),
+            dvs: dvs.clone(),
+        };
+        Ok((guest, u32::from_le_bytes(id), node))
     }
 
     /// Ends the machine without asking the guest. Its configuration stays.
@@ -160,8 +239,10 @@ impl Vm {
         let Booted {
             machine, dvs, host, ..
         } = self.booted.take()?;
-        drop(machine);
-        if let Some((_, handler)) = dvs {
+        // The threads of a migration that is over may hold on to both for a moment.
+        machine.pause();
+        if let Some((dvs, handler)) = dvs {
+            dvs.close();
             remove(events, handler);
         }
         Some(host)
@@ -228,6 +309,12 @@ impl Vm {
 
 fn not_booted() -> ApiError {
     ApiError::Conflict("the virtual machine is not booted".into())
+}
+
+fn no_node() -> ApiError {
+    ApiError::Conflict(
+        "a virtual machine can move only with a virtio-dvs device of a running node: give dvs.socket and dvs.node".into(),
+    )
 }
 
 /// A device, and what keeps it connected.

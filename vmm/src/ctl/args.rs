@@ -41,6 +41,8 @@ pub enum Command {
     Vmm(VmmCommand),
     /// Attach a VM to the node; prints the socket for its VMM
     Attach(Attach),
+    /// Move a VM of this host to another node while it runs
+    Migrate(Migrate),
     /// Detach a VM from the node
     Detach {
         /// Number of the VM
@@ -203,6 +205,81 @@ pub enum Sort {
     Interrupts,
     /// Frames dropped per second.
     Drops,
+}
+
+/// A VM to be moved.
+///
+/// Asks the VM's VMM to send it to a dvs-vmm that takes machines at the other host (dvs-vmm --serve-migrations, or the
+/// systemd unit dvs-migration.socket), shows how far it is, and says how it went. Ctrl-C has the VM stay where it is.
+/// The VMM of a VM that is a service of this host, or has come to it, is found by itself; otherwise give --api-socket.
+#[derive(Args, Clone, Debug)]
+pub struct Migrate {
+    /// Number of the VM
+    pub vm: u32,
+    /// Number of the node that it moves to
+    #[arg(long, value_name = "NODE")]
+    pub to: u32,
+    /// Where machines are taken there, as tcp:HOST:PORT; otherwise at the node's address and this port
+    #[arg(long, value_name = "URL")]
+    pub url: Option<String>,
+    /// Port at which machines are taken there
+    #[arg(long, value_name = "PORT", default_value_t = 7501)]
+    pub port: u16,
+    /// For how long the guest may stand still, in milliseconds
+    #[arg(long, value_name = "MS", default_value_t = 300)]
+    pub downtime_ms: u64,
+    /// Time until --timeout-strategy, in seconds
+    #[arg(long, value_name = "S", default_value_t = 3600)]
+    pub timeout_s: u64,
+    /// What happens then to a guest that writes faster than its pages can be sent
+    #[arg(long, value_enum, default_value_t)]
+    pub timeout_strategy: TimeoutStrategy,
+    /// Data streams
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub connections: u16,
+    /// Most bytes per second while the guest runs
+    #[arg(long, value_name = "BYTES")]
+    pub bandwidth: Option<u64>,
+    /// Pack pages with LZ4
+    #[arg(long)]
+    pub lz4: bool,
+    /// Do not slow down a guest that writes too fast
+    #[arg(long)]
+    pub no_auto_converge: bool,
+    /// Directory of the node's certificate, its key and the CA, as dvsctl pki names them
+    #[arg(
+        long,
+        value_name = "DIR",
+        env = "DVS_TLS_DIR",
+        conflicts_with = "plaintext"
+    )]
+    pub tls_dir: Option<PathBuf>,
+    /// Send guest memory without encryption
+    #[arg(long)]
+    pub plaintext: bool,
+}
+
+impl Migrate {
+    /// Where the REST API of the VM's VMM is looked for, unless --api-socket names it: where it is if the VM was
+    /// started on this host as a service, and if it has come from another.
+    pub fn sockets(&self) -> [PathBuf; 2] {
+        let vm = self.vm;
+        [
+            format!("/run/dvs-vm-{vm}/api.sock"),
+            format!("/run/dvs-vmm/vm-{vm}.sock"),
+        ]
+        .map(PathBuf::from)
+    }
+}
+
+/// What happens when the time of a migration is up.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq, ValueEnum)]
+pub enum TimeoutStrategy {
+    /// The VM stays where it is.
+    #[default]
+    Cancel,
+    /// The guest stops for as long as it takes.
+    Force,
 }
 
 /// Calls to be followed.

@@ -4,6 +4,7 @@ pub mod args;
 pub mod client;
 mod endpoints;
 mod lists;
+mod migrate;
 mod pki;
 mod run;
 mod table;

@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 
 use super::args::{Attach, Cli, Command, VmCommand, VmmCommand};
 use super::client::{Client, ClientError};
-use super::{endpoints, lists, pki, table, top, trace};
+use super::{endpoints, lists, migrate, pki, table, top, trace};
 use virtio_dvs::link::pki::PkiError;
 
 /// Largest configuration in bytes.
@@ -46,6 +46,9 @@ pub enum CtlError {
         /// Why.
         reason: String,
     },
+    /// A VM that is to be moved.
+    #[error(transparent)]
+    Migrate(#[from] migrate::MigrateError),
     /// A certificate.
     #[error(transparent)]
     Pki(#[from] PkiError),
@@ -64,6 +67,15 @@ pub fn run(cli: &Cli, out: &mut dyn Write) -> Result<(), CtlError> {
         Command::Man { directory } => {
             clap_mangen::generate_to(Cli::command(), directory)?;
             return Ok(());
+        }
+        Command::Migrate(migrate) => {
+            return migrate::run(
+                cli.api_socket.as_deref(),
+                &node_client(cli)?,
+                migrate,
+                cli.json,
+                out,
+            );
         }
         Command::Top(top) => return top::run(&node_socket(cli)?, top, cli.json, out),
         Command::Trace(trace) => return trace::run(&node_sockets(cli)?, trace, cli.json, out),

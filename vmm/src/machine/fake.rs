@@ -36,8 +36,8 @@ impl Interrupts for FakeInterrupts {
         Ok(*next + 23)
     }
 
-    fn route(&self, gsi: u32, message: MsiMessage) -> Result<(), KvmError> {
-        self.routes.lock().unwrap().insert(gsi, message);
+    fn route(&self, messages: &[(u32, MsiMessage)]) -> Result<(), KvmError> {
+        self.routes.lock().unwrap().extend(messages.iter().copied());
         Ok(())
     }
 

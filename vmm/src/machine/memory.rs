@@ -3,9 +3,16 @@
 use std::ffi::CStr;
 use std::fs::File;
 use std::io;
+use std::ops::Range;
 use std::os::fd::{AsRawFd, FromRawFd};
 
-use vm_memory::{FileOffset, GuestAddress, GuestMemoryBackend, GuestMemoryMmap, GuestRegionMmap};
+use dvs_migration::layout::PAGE_SIZE;
+use rustix::fs::{SeekFrom, seek};
+use rustix::io::Errno;
+use vm_memory::{
+    FileOffset, GuestAddress, GuestMemoryBackend, GuestMemoryMmap, GuestMemoryRegion,
+    GuestRegionMmap,
+};
 
 use super::layout;
 
@@ -31,13 +38,17 @@ pub enum MemoryError {
         /// What failed.
         reason: String,
     },
+    /// The file does not tell which of its pages have contents.
+    #[error("cannot find out which pages of guest memory have contents: {0}")]
+    Holes(io::Error),
 }
 
 /// Creates `size` bytes of guest memory, split around the hole for devices below 4 GiB.
 ///
 /// The pages are allocated when they are first touched.
 pub fn create(size: u64) -> Result<GuestMemory, MemoryError> {
-    let file = memory_file(size).map_err(|source| MemoryError::File { size, source })?;
+    let file =
+        sealed_file(c"guest-memory", size).map_err(|source| MemoryError::File { size, source })?;
     let map_error = |reason: String| MemoryError::Map { size, reason };
     let low = size.min(layout::LOW_RAM_END);
     let mut ranges = vec![(0, low, 0)];
@@ -59,6 +70,59 @@ pub fn create(size: u64) -> Result<GuestMemory, MemoryError> {
     Ok(memory)
 }
 
+/// The pages of each region that have contents, one bit for each page. The others read as zeros.
+pub fn populated(memory: &GuestMemory) -> Result<Vec<Vec<u64>>, MemoryError> {
+    memory
+        .iter()
+        .map(|region| {
+            let file = region.file_offset();
+            let file = file.ok_or_else(|| io::Error::from(io::ErrorKind::Unsupported));
+            file.and_then(|file| populated_in(file.file(), file.start(), region.len()))
+        })
+        .collect::<io::Result<_>>()
+        .map_err(MemoryError::Holes)
+}
+
+/// The pages of `len` bytes from `start` on that the file has.
+fn populated_in(file: &File, start: u64, len: u64) -> io::Result<Vec<u64>> {
+    let mut bits = Bits::new(len / PAGE_SIZE);
+    let end = start + len;
+    let mut at = start;
+    while at < end {
+        let data = match seek(file, SeekFrom::Data(at)) {
+            Ok(data) => data.min(end),
+            // There is no data any more.
+            Err(Errno::NXIO) => break,
+            Err(error) => return Err(error.into()),
+        };
+        at = seek(file, SeekFrom::Hole(data))?.min(end);
+        bits.set((data - start) / PAGE_SIZE..(at - start).div_ceil(PAGE_SIZE));
+    }
+    Ok(bits.0)
+}
+
+/// One bit for each page.
+struct Bits(Vec<u64>);
+
+impl Bits {
+    fn new(pages: u64) -> Self {
+        let words = usize::try_from(pages.div_ceil(u64::from(u64::BITS)));
+        Self(vec![0; words.unwrap_or_default()])
+    }
+
+    /// Sets the bits of these pages.
+    fn set(&mut self, pages: Range<u64>) {
+        const WORD: u64 = u64::BITS as u64;
+        for (word, first) in self.0.iter_mut().zip((0..).step_by(64)) {
+            let start = pages.start.clamp(first, first + WORD) - first;
+            let end = pages.end.clamp(first, first + WORD) - first;
+            if start < end {
+                *word |= (!0 >> (WORD - (end - start))) << start;
+            }
+        }
+    }
+}
+
 /// Asks for large pages, which make nested page faults rare. Where the host's kernel gives none to shared memory
 /// (/sys/kernel/mm/transparent_hugepage/shmem_enabled), small ones do as well.
 fn advise_large_pages(region: &GuestRegionMmap<()>) {
@@ -71,11 +135,10 @@ fn advise_large_pages(region: &GuestRegionMmap<()>) {
 }
 
 /// A memory file that can neither grow nor shrink, so that no holder of it can fault the others.
-fn memory_file(size: u64) -> io::Result<File> {
-    const NAME: &CStr = c"guest-memory";
-    // SAFETY: NAME is a valid C string, and the flags are constants.
+pub fn sealed_file(name: &CStr, size: u64) -> io::Result<File> {
+    // SAFETY: `name` is a valid C string, and the flags are constants.
     let fd =
-        unsafe { libc::memfd_create(NAME.as_ptr(), libc::MFD_CLOEXEC | libc::MFD_ALLOW_SEALING) };
+        unsafe { libc::memfd_create(name.as_ptr(), libc::MFD_CLOEXEC | libc::MFD_ALLOW_SEALING) };
     if fd < 0 {
         return Err(io::Error::last_os_error());
     }

@@ -26,7 +26,7 @@ fn large_memory_goes_around_the_hole() {
 
 #[test]
 fn the_file_cannot_be_shrunk_under_the_guest() {
-    let file = memory_file(1 << 20).unwrap();
+    let file = sealed_file(c"guest-memory", 1 << 20).unwrap();
     assert!(file.set_len(4096).is_err());
     assert!(file.set_len(2 << 20).is_err());
 }
@@ -34,4 +34,37 @@ fn the_file_cannot_be_shrunk_under_the_guest() {
 #[test]
 fn an_impossible_size_is_an_error() {
     assert!(create(1 << 62).is_err());
+}
+
+#[test]
+fn pages_with_contents_are_found() {
+    let memory = create(4 << 30).unwrap();
+    let none = populated(&memory).unwrap();
+    assert!(none.iter().flatten().all(|word| *word == 0));
+    let last = layout::LOW_RAM_END / PAGE_SIZE - 1;
+    for page in [0, 65, last, layout::HIGH_RAM_START / PAGE_SIZE + 3] {
+        memory
+            .write_obj(1u8, GuestAddress(page * PAGE_SIZE))
+            .unwrap();
+    }
+    let pages = populated(&memory).unwrap();
+    let is_set = |slot: usize, page: u64| {
+        let word = pages[slot][usize::try_from(page / 64).unwrap()];
+        word >> (page % 64) & 1 == 1
+    };
+    // Where the host gives large pages there are more.
+    assert!(is_set(0, 0) && is_set(0, 65) && is_set(0, last) && is_set(1, 3));
+    assert!(!is_set(0, last / 2) && !is_set(1, (1 << 18) - 1));
+}
+
+#[test]
+fn a_range_of_bits_goes_over_words() {
+    let mut bits = Bits::new(200);
+    bits.set(0..1);
+    bits.set(62..130);
+    bits.set(199..200);
+    assert_eq!(bits.0, [1 | 3 << 62, !0, 3, 1 << 7]);
+    bits.set(5..5);
+    bits.set(0..10_000);
+    assert_eq!(bits.0, [!0; 4]);
 }

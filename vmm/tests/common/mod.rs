@@ -1,6 +1,7 @@
 //! A mini guest of a few instructions that does what a script says: runs on any KVM, also one without vmx and svm.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on ends")]
+#![allow(dead_code, reason = "no program of tests needs all of it")]
 
 use std::path::{Path, PathBuf};
 use std::sync::mpsc;
@@ -39,6 +40,10 @@ std::arch::global_asm!(
     "je 9f",
     "cmp rax, 8",
     "je 21f",
+    "cmp rax, 9",
+    "je 24f",
+    "cmp rax, 10",
+    "je 28f",
     "12:", // the end of the script
     "hlt",
     "jmp 12b",
@@ -77,10 +82,53 @@ std::arch::global_asm!(
     "23:",
     "out dx, al",
     "jmp 23b",
+    "24:", // count for ever at an address, and write the number to one of so many pages behind it after the other
+    "mov r8, rdx",
+    "mov rsi, [r8]",
+    "xor r9, r9",
+    "sti",
+    "25:",
+    "inc rsi",
+    "inc qword ptr [r8]",
+    "cmp [r8], rsi",
+    "jne 27f",
+    "lea rdi, [rcx - 1]",
+    "and rdi, rsi",
+    "inc rdi",
+    "shl rdi, 12",
+    "mov [r8 + rdi], rsi",
+    "rdtsc",
+    "shl rdx, 32",
+    "or rdx, rax",
+    "cmp rdx, r9",
+    "jb 26f",
+    "mov r9, rdx",
+    "test rsi, 0x3fff",
+    "jnz 25b",
+    "mov dx, 0x3f8",
+    "mov al, 0x2e",
+    "out dx, al",
+    "jmp 25b",
+    "26:", // the time stamp counter went back
+    "mov dx, 0x3f8",
+    "mov al, 0x54",
+    "out dx, al",
+    "jmp 26b",
+    "27:", // register and memory differ
+    "mov dx, 0x3f8",
+    "mov al, 0x58",
+    "out dx, al",
+    "jmp 27b",
+    "28:", // wait until the 16 bits at an address are this value, with interrupts off
+    "pause",
+    "cmp [rdx], cx",
+    "jne 28b",
+    "jmp 2b",
     "mini_guest_interrupt:",
     "push rax",
     "mov rax, 0x400000",
     "mov dword ptr [rax], 1",
+    "inc qword ptr [rax + 8]",
     "mov rax, 0xfee000b0",
     "mov dword ptr [rax], 0",
     "pop rax",
@@ -98,6 +146,8 @@ const CODE: u64 = 0x20_0000;
 const SCRIPT: u64 = 0x30_0000;
 /// Becomes 1 with the first interrupt.
 pub const INTERRUPTED: u64 = 0x40_0000;
+/// Counts the interrupts.
+pub const INTERRUPTS: u64 = INTERRUPTED + 8;
 const IDT: u64 = 0x50_0000;
 const IDT_POINTER: u64 = 0x60_0000;
 /// The vector that the guest takes.
@@ -122,6 +172,12 @@ pub enum Step {
     Wait16(u64, u64),
     /// Print this character for ever.
     PrintForEver(u8),
+    /// Count for ever at an address, and write the number to one of so many pages behind it after the other; print a dot
+    /// now and then, an X if registers and memory ever differ, and a T if the time stamp counter goes back.
+    /// Interrupts are on.
+    CountForEver(u64, u64),
+    /// Wait until memory has this value, with interrupts off.
+    WaitOff16(u64, u64),
 }
 
 impl Step {
@@ -135,6 +191,8 @@ impl Step {
             Self::Write32(address, value) => [6, address, value],
             Self::Wait16(address, value) => [7, address, value],
             Self::PrintForEver(character) => [8, 0, u64::from(character)],
+            Self::CountForEver(address, pages) => [9, address, pages],
+            Self::WaitOff16(address, value) => [10, address, value],
         }
     }
 }
@@ -239,6 +297,20 @@ impl Running {
             let config = VmConfig::from_json(config.to_string().as_bytes()).unwrap();
             vmm.request(Request::Create(Box::new(config))).unwrap();
             vmm.request(Request::Boot).unwrap();
+            ready.send(vmm.mailbox()).unwrap();
+            vmm.run()
+        });
+        Self {
+            mailbox: started.recv().unwrap(),
+            thread,
+        }
+    }
+
+    /// A VMM without a machine.
+    pub fn empty() -> Self {
+        let (ready, started) = mpsc::channel();
+        let thread = std::thread::spawn(move || {
+            let vmm = Vmm::new().unwrap();
             ready.send(vmm.mailbox()).unwrap();
             vmm.run()
         });

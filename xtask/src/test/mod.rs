@@ -25,6 +25,8 @@ use tally::Tally;
 pub struct Request {
     /// Tiers; none: all.
     pub tiers: Vec<u8>,
+    /// Those of tier 2 that take long, too.
+    pub long: bool,
     /// Tests of tier 2; none: all.
     pub names: Vec<String>,
 }
@@ -32,7 +34,7 @@ pub struct Request {
 /// Runs the tiers; succeeds if everything passed.
 pub fn run(workspace: &Workspace, interrupt: &Interrupt, request: &Request) -> Result<ExitCode> {
     let wanted = |tier: u8| {
-        let only_names = request.tiers.is_empty() && !request.names.is_empty();
+        let only_names = request.tiers.is_empty() && (request.long || !request.names.is_empty());
         if only_names {
             tier == 2
         } else {
@@ -53,7 +55,7 @@ pub fn run(workspace: &Workspace, interrupt: &Interrupt, request: &Request) -> R
         }
     }
     if wanted(2) {
-        tier2::run(workspace, interrupt, &request.names, &mut tally);
+        tier2::run(workspace, interrupt, request, &mut tally);
     }
     println!("{tally}");
     Ok(if tally.clean() {

@@ -5,19 +5,24 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, bail};
 use dvs_report::{Event, Mode};
 
+use super::Request;
 use super::tally::Tally;
 use crate::child::Interrupt;
-use crate::runner::{Runner, Work, restarted};
+use crate::runner::{Runner, SILENCE, Work, restarted};
 use crate::view::View;
 use crate::workspace::Workspace;
 
 /// All scenarios together may take this long.
 const LIMIT: Duration = Duration::from_secs(3600);
+/// With those that take long.
+const LONG_LIMIT: Duration = Duration::from_secs(4 * 3600);
+/// One of those tells nothing for this long.
+const LONG_SILENCE: Duration = Duration::from_secs(1200);
 
-/// Runs the tests of these names, or all.
-pub fn run(workspace: &Workspace, interrupt: &Interrupt, names: &[String], tally: &mut Tally) {
+/// Runs the tests that are wanted.
+pub fn run(workspace: &Workspace, interrupt: &Interrupt, wanted: &Request, tally: &mut Tally) {
     let started = Instant::now();
-    if let Err(error) = run_all(workspace, interrupt, names, tally) {
+    if let Err(error) = run_all(workspace, interrupt, wanted, tally) {
         tally.one(
             "tier 2",
             started.elapsed().as_secs_f64(),
@@ -29,7 +34,7 @@ pub fn run(workspace: &Workspace, interrupt: &Interrupt, names: &[String], tally
 fn run_all(
     workspace: &Workspace,
     interrupt: &Interrupt,
-    names: &[String],
+    wanted: &Request,
     tally: &mut Tally,
 ) -> Result<()> {
     let runner = Runner::prepare(workspace, interrupt)?;
@@ -40,8 +45,9 @@ fn run_all(
         current: None,
         late: Vec::new(),
         second_time: runner.mode() == Mode::Native,
+        long: wanted.long,
     };
-    tests.run_to_end(&runner, names)?;
+    tests.run_to_end(&runner, &wanted.names)?;
     let late = std::mem::take(&mut tests.late);
     tests.done.retain(|name| !late.contains(name));
     tests.second_time = true;
@@ -67,14 +73,21 @@ struct Tests<'a> {
     /// and a guest waits for as long as nothing else comes. So what is late gets one more try, which
     /// is shown. A wrong result is a failure at once.
     second_time: bool,
+    /// Whether those that take long are wanted too.
+    long: bool,
 }
 
 impl Tests<'_> {
-    /// Runs those of these names, or all, also in a new machine if the emulation stops.
+    /// Runs those of these names, or all, also in a new machine if the emulation stops. It may stop
+    /// again and again, as long as there is something done in between.
     fn run_to_end(&mut self, runner: &Runner<'_>, names: &[String]) -> Result<()> {
-        let mut restarts = 0;
+        let (mut restarts, mut done) = (0, self.done.len());
         loop {
-            match self.run(runner, names) {
+            let ended = self.run(runner, names);
+            if self.done.len() > done {
+                (restarts, done) = (0, self.done.len());
+            }
+            match ended {
                 Err(error) if runner.may_restart(&error, restarts) => {
                     restarts += 1;
                     self.view.show(&restarted(&error));
@@ -88,11 +101,18 @@ impl Tests<'_> {
     fn run(&mut self, runner: &Runner<'_>, names: &[String]) -> Result<()> {
         let mut arguments = vec!["test".to_owned()];
         arguments.extend(self.done.iter().map(|name| format!("--done={name}")));
+        arguments.extend(self.long.then(|| "--long".to_owned()));
         arguments.extend_from_slice(names);
+        let (limit, silence) = if self.long {
+            (LONG_LIMIT, LONG_SILENCE)
+        } else {
+            (LIMIT, SILENCE)
+        };
         let work = Work {
             arguments,
             peers: false,
-            limit: LIMIT,
+            limit,
+            silence,
         };
         self.current = None;
         let ended = runner.run(&work, &mut |event| self.event(event));

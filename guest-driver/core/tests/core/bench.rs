@@ -15,6 +15,7 @@ pub mod kind {
     pub const ASK: u8 = 6;
     pub const PRIVILEGED: u8 = 7;
     pub const RENEWED: u8 = 8;
+    pub const OFFERED: u8 = 9;
     pub const ACK: u8 = 16;
     pub const REFUSED: u8 = 17;
     pub const TELL: u8 = 18;
@@ -25,9 +26,13 @@ pub mod kind {
     pub const COPY_OUT: u8 = 36;
     pub const WATCH: u8 = 40;
     pub const FETCH: u8 = 41;
+    pub const ADOPT: u8 = 42;
     pub const CANCEL: u8 = 48;
     pub const DIED: u8 = 49;
     pub const NOP: u8 = 50;
+    pub const BOUNCED: u8 = 52;
+    pub const ADOPTED: u8 = 53;
+    pub const ELSEWHERE: u8 = 55;
     pub const TAKEN: u8 = 56;
     pub const RPL: u8 = 57;
     pub const CANCELLED: u8 = 58;
@@ -35,6 +40,7 @@ pub mod kind {
     pub const NOTHERE: u8 = 60;
     pub const REDIRECT: u8 = 61;
     pub const COPIED: u8 = 62;
+    pub const HAND: u8 = 63;
     pub const BULK_DATA: u8 = 64;
     pub const BULK_NOP: u8 = 65;
 }

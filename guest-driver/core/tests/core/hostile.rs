@@ -233,7 +233,7 @@ fn a_request_for_an_endpoint_whose_bind_fails_is_not_executed() {
     let said = bench.said();
     let expected = |k| {
         if k == u64::from(kind::NTF) {
-            kind::DIED
+            kind::BOUNCED
         } else {
             kind::NOTHERE
         }

@@ -236,6 +236,48 @@ fn a_call_can_be_abandoned_at_any_time() {
     assert_eq!(bench.core.stats().operations, 0);
 }
 
+/// A VM that stands still acknowledges nothing and answers no cancellation: what its callers have
+/// given up never comes to it, also when it goes on.
+#[test]
+fn what_was_given_up_is_not_sent_again() {
+    let mut bench = acquainted();
+    bench.acknowledge(PEER);
+    let before = *bench.peer(PEER);
+    let sent = bench.core.send(10, FAR, b"late", 0, bench.now);
+    let asked = bench.core.sendrec(10, FAR, b"late", 0, bench.now);
+    let kept = bench.core.sendrec(10, FAR, b"kept", 0, bench.now);
+    assert_eq!(bench.said().len(), 3);
+    *bench.peer(PEER) = before;
+    for id in [sent, asked] {
+        bench.core.cancel(id, ETIMEDOUT, bench.now);
+        bench.core.abandon(id, bench.now);
+        assert_eq!(bench.result(id), ETIMEDOUT);
+    }
+    bench.said();
+    *bench.peer(PEER) = before;
+    bench.node(&Frame::new(kind::RETRY));
+    let again: Vec<u8> = bench.said().iter().map(|f| f.kind).collect();
+    let [nop, cancel] = [kind::NOP, kind::CANCEL];
+    assert_eq!(again, [nop, nop, kind::REQ, cancel, cancel]);
+    bench.core.abandon(kept, bench.now);
+}
+
+/// The same where the VM has been out of reach for so long that no decision is waited for.
+#[test]
+fn what_could_not_arrive_is_not_sent_again() {
+    let mut bench = acquainted();
+    bench.acknowledge(PEER);
+    let before = *bench.peer(PEER);
+    let id = bench.core.send(10, FAR, b"late", 0, bench.now);
+    bench.pass(100 * SECOND);
+    bench.core.cancel(id, ETIMEDOUT, bench.now);
+    assert_eq!(bench.result(id), ETIMEDOUT);
+    bench.said();
+    *bench.peer(PEER) = before;
+    bench.node(&Frame::new(kind::RETRY));
+    assert!(bench.said().iter().all(|f| f.kind != kind::MSG));
+}
+
 #[test]
 fn a_reply_to_a_stale_generation_is_detected() {
     let mut bench = acquainted();

@@ -18,6 +18,7 @@ mod hostile;
 mod ipc;
 mod liar;
 mod liveness;
+mod migration;
 mod model;
 mod net;
 mod notes;

@@ -14,6 +14,8 @@ pub struct Net {
     pub cores: BTreeMap<u32, Core>,
     incarnations: BTreeMap<u32, u32>,
     directory: BTreeMap<i32, (u32, u32)>,
+    /// The token under which a number is offered.
+    offers: BTreeMap<i32, u64>,
     binds: BTreeMap<(u32, u64), u32>,
     next_generation: u32,
     next_incarnation: u32,
@@ -45,6 +47,7 @@ impl Net {
             cores: BTreeMap::new(),
             incarnations: BTreeMap::new(),
             directory: BTreeMap::new(),
+            offers: BTreeMap::new(),
             binds: BTreeMap::new(),
             next_generation: 0,
             next_incarnation: 0,
@@ -102,6 +105,7 @@ impl Net {
         let kind = match r.op {
             1 => kind::BOUND,
             2 => kind::UNBOUND,
+            7 => kind::OFFERED,
             _ => kind::PRIVILEGED,
         };
         let at = Addr { nr: r.ep, gen_ };
@@ -178,6 +182,7 @@ impl Net {
                 let bound = self.directory.get(&r.ep);
                 let mine = bound.is_some_and(|&(at, g)| at == vm && [0, g].contains(&r.gen_));
                 if mine {
+                    self.offers.remove(&r.ep);
                     self.directory.remove(&r.ep);
                 }
                 let result = if mine { 0 } else { ENOTBIND };
@@ -202,8 +207,55 @@ impl Net {
                 };
                 self.result_frame(vm, r, r.gen_, result);
             }
+            7 => self.offer(vm, r),
+            8 => self.take(vm, r),
             op => panic!("control request {op}"),
         }
+    }
+
+    /// The endpoint is offered to who knows the token, or (0) to nobody.
+    fn offer(&mut self, vm: u32, r: &ControlRequest) {
+        let mine = self.directory.get(&r.ep) == Some(&(vm, r.gen_));
+        self.offers.remove(&r.ep);
+        if mine && r.calls != 0 {
+            self.offers.insert(r.ep, r.calls);
+        }
+        self.result_frame(vm, r, r.gen_, if mine { 0 } else { ENOTBIND });
+    }
+
+    /// An endpoint that is offered changes hands.
+    fn take(&mut self, vm: u32, r: &ControlRequest) {
+        let record = self.directory.get(&r.ep).copied();
+        let offered = self.offers.get(&r.ep) == Some(&r.calls);
+        let again = self.binds.get(&(vm, r.nonce)) == Some(&r.gen_);
+        let result = match record {
+            Some((_, generation)) if generation == r.gen_ && offered => 0,
+            Some(held) if held == (vm, r.gen_) && again => 0,
+            _ => ENOTBIND,
+        };
+        if result == 0 {
+            self.offers.remove(&r.ep);
+            self.directory.insert(r.ep, (vm, r.gen_));
+            self.binds.insert((vm, r.nonce), r.gen_);
+        }
+        let at = Addr {
+            nr: r.ep,
+            gen_: r.gen_,
+        };
+        let frame = Frame::new(kind::BOUND).op(r.nonce).to(at).result(result);
+        // What a server may.
+        let frame = frame.from(Addr { nr: 0, gen_: 1 });
+        let (bulk_ack, bulk_credit) = (u32::MAX, u32::MAX);
+        let arg = 0x7_ffff_fffe;
+        self.node_frame(
+            vm,
+            Frame {
+                arg,
+                bulk_ack,
+                bulk_credit,
+                ..frame
+            },
+        );
     }
 
     /// The node says RETRY(all) to everybody.
@@ -343,6 +395,8 @@ impl Net {
     fn end_life(&mut self, vm: u32) {
         let inc = self.incarnations.remove(&vm).unwrap();
         self.directory.retain(|_, (at, _)| *at != vm);
+        let directory = &self.directory;
+        self.offers.retain(|nr, _| directory.contains_key(nr));
         self.binds.retain(|(at, _), _| *at != vm);
         self.awaiting.retain(|(at, _)| *at != vm);
         let others: Vec<u32> = self.cores.keys().copied().collect();
@@ -507,6 +561,50 @@ impl Net {
         let now = self.now;
         self.core(vm).cancel(id, why, now);
         self.settle();
+    }
+
+    /// Begins to move an endpoint; returns the call.
+    pub fn migrate_start(&mut self, vm: u32, nr: i32, token: u64) -> CallId {
+        let now = self.now;
+        let id = self.core(vm).migrate_start(nr, token, now);
+        self.settle();
+        id
+    }
+
+    pub fn migrate_commit(&mut self, vm: u32, nr: i32, to: u32) -> CallId {
+        let now = self.now;
+        let id = self.core(vm).migrate_commit(nr, to, now);
+        self.settle();
+        self.pass(300_000_000); // until everybody knows
+        id
+    }
+
+    pub fn migrate_rollback(&mut self, vm: u32, nr: i32) -> CallId {
+        let now = self.now;
+        let id = self.core(vm).migrate_rollback(nr, now);
+        self.settle();
+        id
+    }
+
+    pub fn adopt(&mut self, vm: u32, nr: i32, token: u64) -> CallId {
+        let now = self.now;
+        let id = self.core(vm).adopt(nr, token, now);
+        self.settle();
+        id
+    }
+
+    /// Moves an endpoint, which has to succeed.
+    pub fn migrate(&mut self, from: u32, to: u32, nr: i32) {
+        const TOKEN: u64 = 0x1234_5678_9abc_def0;
+        let started = self.migrate_start(from, nr, TOKEN);
+        self.pass(300_000_000); // for acknowledgements
+        let started = self.outcome(from, started);
+        assert_eq!((started.result, started.token), (0, TOKEN));
+        let adopted = self.adopt(to, nr, TOKEN);
+        let committed = self.migrate_commit(from, nr, to);
+        assert_eq!(self.result(from, committed), 0);
+        let adopted = self.outcome(to, adopted);
+        assert_eq!((adopted.result, adopted.from.nr), (0, nr));
     }
 
     pub fn unbind(&mut self, vm: u32, nr: i32) {

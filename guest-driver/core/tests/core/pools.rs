@@ -218,7 +218,7 @@ fn nothing_can_be_begun_when_the_device_is_gone() {
 #[test]
 fn kinds_that_the_node_does_not_have_are_dropped() {
     let mut bench = bench(Limits::default());
-    for kind in [0, 9, 15] {
+    for kind in [0, 10, 15] {
         bench.node(&Frame::new(kind));
     }
     assert_eq!(bench.core.stats().malformed_dropped, 3);

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, bail};
 use clap::Args;
 use dvs::{Dvs, Endpoint, Error, Timeout};
+use dvs_load::{Stop, Timeline};
 
 use crate::hold;
 use crate::payload::{HEADER, Header, Kind};
@@ -49,6 +50,10 @@ pub struct Options {
     /// can read counters in between; go on at SIGCONT. A line of JSON, {"held"}, tells of each.
     #[arg(long)]
     hold: bool,
+    /// Tell the longest call of each tenth of a second too. A line of JSON, {"started"}, tells where
+    /// they begin. (SIGTERM ends the calls early, with or without this.)
+    #[arg(long)]
+    timeline: bool,
     /// Print the figures as one line of JSON.
     #[arg(long)]
     json: bool,
@@ -74,6 +79,7 @@ struct Client<'o> {
     faults: Faults,
     failures: u32,
     times: Vec<Duration>,
+    timeline: Option<Timeline>,
     progress: Progress,
 }
 
@@ -147,6 +153,9 @@ impl Client<'_> {
                 self.failures = 0;
                 self.check(header, reply.bytes());
                 self.progress.call(end);
+                if let Some(timeline) = &mut self.timeline {
+                    timeline.add(start, end);
+                }
                 Ok(Some(end.duration_since(start)))
             }
             Err(error) => {
@@ -157,12 +166,16 @@ impl Client<'_> {
     }
 
     /// The measured part: calls, with sends and notifications strewn in evenly.
-    fn run(&mut self) -> anyhow::Result<Duration> {
+    fn run(&mut self, stop: &Stop) -> anyhow::Result<Duration> {
         let count = self.options.count;
         let due = |total: u32, i: u64| u128::from(total) * u128::from(i + 1) / u128::from(count);
         let (mut sends, mut notifies) = (0, 0);
         let start = Instant::now();
+        self.begin_timeline(start)?;
         for i in 0..count {
+            if stop.asked() {
+                break;
+            }
             if let Some(rate) = self.options.rate {
                 let at = Duration::from_secs(1).mul_f64(to_f64(i)) / rate;
                 thread::sleep((start + at).saturating_duration_since(Instant::now()));
@@ -180,6 +193,15 @@ impl Client<'_> {
             }
         }
         Ok(start.elapsed())
+    }
+
+    fn begin_timeline(&mut self, start: Instant) -> anyhow::Result<()> {
+        if self.options.timeline {
+            println!("{}", serde_json::json!({"started": true}));
+            std::io::stdout().flush()?;
+            self.timeline = Some(Timeline::from(start));
+        }
+        Ok(())
     }
 
     fn hold(&self, at: &str) -> anyhow::Result<()> {
@@ -210,7 +232,7 @@ fn to_f64(i: u64) -> f64 {
 }
 
 /// True: nothing went wrong.
-pub fn run(options: &Options) -> anyhow::Result<bool> {
+pub fn run(options: &Options, stop: &Stop) -> anyhow::Result<bool> {
     if u64::from(options.notifies) > options.count {
         bail!("at most one notification before each call: --notifies may be --count at most");
     }
@@ -234,13 +256,14 @@ pub fn run(options: &Options) -> anyhow::Result<bool> {
         faults: Faults::default(),
         failures: 0,
         times: Vec::new(),
+        timeline: None,
         progress: Progress::new(),
     };
     for _ in 0..options.warmup {
         client.call()?;
     }
     client.hold("warm")?;
-    let elapsed = client.run()?;
+    let elapsed = client.run(stop)?;
     client.hold("measured")?;
     client.finish()?;
     let report = Report {
@@ -250,6 +273,7 @@ pub fn run(options: &Options) -> anyhow::Result<bool> {
         sends: client.messages,
         notifies: u64::from(client.next.notifies),
         seconds: elapsed.as_secs_f64(),
+        timeline: client.timeline,
     };
     report.print(options.json)?;
     Ok(report.faults == Faults::default())

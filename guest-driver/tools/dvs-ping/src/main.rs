@@ -10,6 +10,7 @@ mod server;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use dvs_load::Stop;
 
 /// Calls through /dev/dvs with numbered contents, checked on both sides.
 ///
@@ -31,16 +32,19 @@ enum Role {
 }
 
 fn main() -> ExitCode {
-    let result = match Cli::parse().role {
-        Role::Server(options) => server::run(&options),
-        Role::Client(options) => client::run(&options),
-    };
-    match result {
+    match play(&Cli::parse().role) {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::from(1),
         Err(error) => {
             eprintln!("dvs-ping: {error:#}");
             ExitCode::from(2)
         }
+    }
+}
+
+fn play(role: &Role) -> anyhow::Result<bool> {
+    match role {
+        Role::Server(options) => server::run(options),
+        Role::Client(options) => client::run(options, &Stop::listen()?),
     }
 }

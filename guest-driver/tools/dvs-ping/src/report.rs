@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use dvs_load::Timeline;
 use serde::Serialize;
 
 /// What went wrong, as counted by one side or both.
@@ -102,6 +103,9 @@ pub struct Report {
     pub notifies: u64,
     /// From the end of the warm-up to the last reply.
     pub seconds: f64,
+    /// Calls over time, if that was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub timeline: Option<Timeline>,
 }
 
 impl Report {

@@ -33,6 +33,7 @@ fn json_has_the_keys_that_callers_read() {
         sends: 2,
         notifies: 3,
         seconds: 0.5,
+        timeline: None,
     };
     let json = serde_json::to_value(&report).unwrap();
     for key in [

@@ -9,6 +9,7 @@ mod line;
 mod many;
 mod measure;
 mod round_trip;
+mod watch;
 
 use std::error::Error;
 use std::process::ExitCode;
@@ -54,6 +55,20 @@ enum Command {
         /// Clients at once, each a thread; the count is a multiple of it
         #[arg(long, default_value_t = 1, value_parser = clients())]
         clients: u32,
+    },
+    /// Make round trips at a pace until SIGTERM; tells the longest of each tenth of a second
+    Watch {
+        /// Where the server listens
+        address: Address,
+        /// Bytes of a message
+        #[arg(long, default_value_t = 48, value_parser = size)]
+        size: usize,
+        /// Round trips a second
+        #[arg(long, default_value_t = 100, value_parser = value_parser!(u32).range(1..))]
+        rate: u32,
+        /// Own endpoint number, for dvs
+        #[arg(long, default_value_t = 20)]
+        ep: i32,
     },
     /// Take blocks from one client of TCP
     Sink {
@@ -148,6 +163,12 @@ fn main() -> ExitCode {
             ep,
             clients,
         } => many::call(&address, &job, ep, clients),
+        Command::Watch {
+            address,
+            size,
+            rate,
+            ep,
+        } => watch::run(&address, size, rate, ep),
         Command::Sink { address, size } => bulk::sink(&address, size),
         Command::Stream { address, job } => bulk::stream(&address, &job),
         Command::Readv { job } => bulk::readv(&job),

@@ -1,5 +1,7 @@
 //! A cable between two namespaces.
 
+use std::cell::Cell;
+
 use anyhow::Result;
 
 use super::{Namespace, run};
@@ -15,6 +17,7 @@ struct End {
 #[derive(Debug)]
 pub struct Wire {
     ends: [End; 2],
+    cut: Cell<bool>,
 }
 
 impl Wire {
@@ -49,7 +52,10 @@ impl Wire {
         for (namespace, device) in [one, other] {
             namespace.ip(&["link", "set", device, "up"])?;
         }
-        Ok(Self { ends })
+        Ok(Self {
+            ends,
+            cut: Cell::new(false),
+        })
     }
 
     /// From now on it loses whatever it is given, and neither side is told.
@@ -57,7 +63,9 @@ impl Wire {
     /// # Errors
     /// Fails if it is cut already.
     pub fn cut(&self) -> Result<()> {
-        self.at_both(&["qdisc", "add"], &["root", "netem", "loss", "100%"])
+        self.at_both(&["qdisc", "add"], &["root", "netem", "loss", "100%"])?;
+        self.cut.set(true);
+        Ok(())
     }
 
     /// It carries again.
@@ -65,7 +73,15 @@ impl Wire {
     /// # Errors
     /// Fails if it was not cut.
     pub fn heal(&self) -> Result<()> {
-        self.at_both(&["qdisc", "delete"], &["root"])
+        self.at_both(&["qdisc", "delete"], &["root"])?;
+        self.cut.set(false);
+        Ok(())
+    }
+
+    /// Whether it is cut.
+    #[must_use]
+    pub fn is_cut(&self) -> bool {
+        self.cut.get()
     }
 
     fn at_both(&self, what: &[&str], how: &[&str]) -> Result<()> {

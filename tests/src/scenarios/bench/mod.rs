@@ -3,6 +3,7 @@
 mod contest;
 mod hosts;
 mod in_vm;
+mod migration;
 mod two_vms;
 
 use anyhow::{Context, Result};
@@ -46,6 +47,11 @@ pub fn ipc(lab: &Lab) -> Result<Vec<Row>> {
 /// Calls and copies between guests of two hosts.
 pub fn hosts(lab: &Lab) -> Result<Vec<Row>> {
     hosts::rows(lab)
+}
+
+/// Moves of a guest between hosts.
+pub fn migration(lab: &Lab) -> Result<Vec<Row>> {
+    migration::rows(lab)
 }
 
 /// A server for measurements; it is killed when this is dropped, and its files removed.

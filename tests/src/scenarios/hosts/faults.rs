@@ -6,7 +6,7 @@ use anyhow::{Result, ensure};
 
 use super::Stage;
 use crate::harness::{COMMAND_LIMIT, Guest, Lab, Member, Output, Privacy, Task};
-use crate::scenarios::faults::{ENDLESS, KILL, expect_died, kill_client, kill_guest, kill_server};
+use crate::scenarios::faults::{ENDLESS, expect_died, kill, kill_all};
 use crate::scenarios::lifecycle::{expect_clean, no_complaints, pair};
 use crate::scenarios::{SERVER, ping};
 
@@ -22,26 +22,22 @@ const WATCHED: Duration = Duration::from_secs(2);
 /// The wire between the hosts.
 const WIRE: (Member, Member) = (Member::Host(1), Member::Host(2));
 
-/// A server is killed in the middle of calls from another host: its client is told so.
-pub fn server_killed(lab: &Lab) -> Result<()> {
-    kill_server(lab, &mut two_hosts(lab)?.guests)
-}
-
-/// A client is killed in the middle of calls to another host: the server goes on.
-pub fn client_killed(lab: &Lab) -> Result<()> {
-    kill_client(lab, &mut two_hosts(lab)?.guests)
-}
-
-/// The VMM of a server's guest is killed in the middle of calls from another host.
-pub fn guest_killed(lab: &Lab) -> Result<()> {
-    kill_guest(lab, &mut two_hosts(lab)?.guests)
+/// What breaks between two hosts, one after the other, between the same two guests.
+pub fn between_hosts(lab: &Lab) -> Result<()> {
+    let mut stage = two_hosts(lab)?;
+    lab.say("the nodes are killed and started again");
+    nodes_restarted(lab, &mut stage)?;
+    lab.say("the wire is cut");
+    link_cut(lab, &mut stage)?;
+    lab.say("the directory is killed");
+    directory_restarted(lab, &mut stage)?;
+    kill_all(lab, &mut stage.guests)
 }
 
 /// The node of the server and then that of the client are killed and started again in the middle
 /// of calls: none is lost or made twice, and none fails.
-pub fn nodes_restarted(lab: &Lab) -> Result<()> {
-    let mut stage = two_hosts(lab)?;
-    let mut client = under_load(lab, &mut stage)?;
+fn nodes_restarted(lab: &Lab, stage: &mut Stage) -> Result<()> {
+    let (server, mut client) = under_load(lab, stage)?;
     for host in [1, 2] {
         ping::wait_calls(&mut client)?;
         stage.cluster.host(host)?.crash_and_restart(lab)?;
@@ -50,14 +46,14 @@ pub fn nodes_restarted(lab: &Lab) -> Result<()> {
         ));
     }
     expect_clean(&ping::finish(client)?, CALLS)?;
+    kill(server)?;
     stage.guests.iter_mut().try_for_each(no_complaints)
 }
 
 /// Nothing goes from host to host for a while, and nobody is told: calls wait, and only those end
 /// whose deadline passes.
-pub fn link_cut(lab: &Lab) -> Result<()> {
-    let mut stage = two_hosts(lab)?;
-    let mut client = under_load(lab, &mut stage)?;
+fn link_cut(lab: &Lab, stage: &mut Stage) -> Result<()> {
+    let (server, mut client) = under_load(lab, stage)?;
     stage.cluster.cut(WIRE.0, WIRE.1)?;
     let (_, calling) = pair(&mut stage.guests)?;
     let options = format!("--count 1 --timeout-ms {DEADLINE_MS}");
@@ -70,6 +66,7 @@ pub fn link_cut(lab: &Lab) -> Result<()> {
     lab.say("the wire was cut and is whole again");
     ping::wait_calls(&mut client)?;
     expect_clean(&ping::finish(client)?, CALLS)?;
+    kill(server)?;
     stage.guests.iter_mut().try_for_each(no_complaints)
 }
 
@@ -93,9 +90,8 @@ pub fn host_lost(lab: &Lab) -> Result<()> {
 }
 
 /// The directory is away for a while: calls go on, and a bind waits until it is back.
-pub fn directory_restarted(lab: &Lab) -> Result<()> {
-    let mut stage = two_hosts(lab)?;
-    let mut client = under_load(lab, &mut stage)?;
+fn directory_restarted(lab: &Lab, stage: &mut Stage) -> Result<()> {
+    let (server, mut client) = under_load(lab, stage)?;
     stage.cluster.etcd().kill();
     let (serving, _) = pair(&mut stage.guests)?;
     let other = SERVER + 1;
@@ -108,7 +104,9 @@ pub fn directory_restarted(lab: &Lab) -> Result<()> {
     stage.cluster.etcd().restart(lab)?;
     lab.say("the directory was killed and started again");
     binding.wait_line(LEASE_LIMIT, is_bound)?;
+    kill(binding)?;
     expect_clean(&ping::finish(client)?, CALLS)?;
+    kill(server)?;
     stage.guests.iter_mut().try_for_each(no_complaints)
 }
 
@@ -127,8 +125,7 @@ pub fn cut_off_from_directory(lab: &Lab) -> Result<()> {
     to_there.wait_line(LEASE_LIMIT, |line| line.contains("is lost").then_some(()))?;
     // It calls on, in the new life of its VM.
     ping::wait_calls(&mut to_there)?;
-    to_there.signal(KILL)?;
-    to_there.finish(LEASE_LIMIT)?;
+    kill(to_there)?;
     call_again(other, 0)?;
     call_again(one, 1)?;
     for server in [here, there] {
@@ -175,14 +172,14 @@ fn two_hosts(lab: &Lab) -> Result<Stage> {
     Stage::start(lab, "two", 2, Privacy::Plain)
 }
 
-/// A server on host 1, and a client on host 2 that has begun.
-fn under_load(lab: &Lab, stage: &mut Stage) -> Result<Task> {
+/// A server on host 1 that waits for more clients, and a client on host 2 that has begun.
+fn under_load(lab: &Lab, stage: &mut Stage) -> Result<(Task, Task)> {
     let (serving, calling) = pair(&mut stage.guests)?;
-    ping::serve(lab, serving, 2)?;
+    let server = ping::serve(lab, serving, 2)?;
     let options = format!("--count {CALLS} --rate 250 --timeout-ms 120000");
     let mut client = calling.spawn(&ping::client_line(0, &options))?;
     ping::wait_calls(&mut client)?;
-    Ok(client)
+    Ok((server, client))
 }
 
 /// What a server tells when it has bound its endpoint.

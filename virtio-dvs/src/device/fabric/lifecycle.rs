@@ -1,8 +1,10 @@
 //! Ports come and go, VMMs connect, rings are set up.
 
 use super::*;
+use crate::device::log::LogError;
 use crate::device::rate::Bucket;
 use crate::device::ring::{Ring, RingAddresses};
+use crate::device::state::StateError;
 use crate::spec::QUEUE_NAMES;
 use crate::vm::VmAttributes;
 use thiserror::Error;
@@ -31,6 +33,12 @@ pub enum SessionError {
         /// What is wrong.
         error: RingError,
     },
+    /// The dirty log is refused.
+    #[error(transparent)]
+    Log(#[from] LogError),
+    /// The state of a device that moves is refused.
+    #[error(transparent)]
+    State(#[from] StateError),
 }
 
 /// What a VMM says about one ring.
@@ -160,7 +168,7 @@ impl Fabric {
         features: u64,
     ) -> Result<(), SessionError> {
         let device = self.device_mut_of(id, session)?;
-        device.features = features;
+        device.set_features(features);
         if features & VhostUserVirtioFeatures::PROTOCOL_FEATURES.bits() == 0 {
             // Such a VMM knows no SET_VRING_ENABLE.
             device.rings.iter_mut().for_each(|it| it.set_enabled(true));
@@ -235,27 +243,6 @@ impl Fabric {
         self.update(id)
     }
 
-    /// Stops a ring; gives the index of the entry that would be taken next. When this returns, the
-    /// ring is not touched any more.
-    pub fn stop_ring(
-        &mut self,
-        id: PortId,
-        session: SessionId,
-        queue: usize,
-    ) -> Result<u16, SessionError> {
-        let device = self.device_mut_of(id, session)?;
-        let ring = device
-            .rings
-            .get_mut(queue)
-            .ok_or(SessionError::NoQueue(queue))?;
-        ring.stop();
-        let base = ring.base();
-        let kick = ring.take_kick();
-        self.unwatch(kick);
-        self.update(id)?;
-        Ok(base)
-    }
-
     /// Whether any ring of the port is in use.
     pub fn any_ring_active(&self, id: PortId) -> bool {
         self.device(id)
@@ -276,7 +263,7 @@ impl Fabric {
         if let Some(device) = self.device_mut(id) {
             // The VMM may keep these over a reset.
             device.memory = memory;
-            device.features = features;
+            device.set_features(features);
         }
         self.wait_for_life(id, done, ());
         self.switch.reset(id);
@@ -301,13 +288,17 @@ impl Fabric {
         }
     }
 
-    fn device_of(&self, id: PortId, session: SessionId) -> Result<&DevicePort, SessionError> {
+    pub(super) fn device_of(
+        &self,
+        id: PortId,
+        session: SessionId,
+    ) -> Result<&DevicePort, SessionError> {
         self.device(id)
             .filter(|device| device.session == Some(session))
             .ok_or(SessionError::Detached)
     }
 
-    fn device_mut_of(
+    pub(super) fn device_mut_of(
         &mut self,
         id: PortId,
         session: SessionId,
@@ -327,7 +318,7 @@ impl Fabric {
         self.switch.stopped(id);
     }
 
-    fn unwatch(&mut self, kick: Option<EventSignal>) {
+    pub(super) fn unwatch(&mut self, kick: Option<EventSignal>) {
         self.watches
             .extend(kick.map(|kick| Watch::Remove(kick.file().clone())));
     }
@@ -338,6 +329,11 @@ impl Fabric {
         let Some(device) = self.device_mut(id) else {
             return Err(SessionError::Detached);
         };
+        if let Err(error) = device.check_log() {
+            // Nothing may be written that is not noted.
+            self.reset_device(id);
+            return Err(error.into());
+        }
         if may_run {
             device.activate().map_err(|error| SessionError::Ring {
                 queue: device

@@ -55,6 +55,7 @@ impl Shared {
             generation: next(last, "generation of an endpoint")?,
             nonce,
             privileges: None,
+            offer: None,
             bound: true,
         };
         snapshot.put(key, &record)?;
@@ -63,7 +64,7 @@ impl Shared {
     }
 
     /// The record of an endpoint that is bound so.
-    async fn held(
+    pub(super) async fn held(
         &self,
         snapshot: &mut Snapshot<'_>,
         held: Held,
@@ -102,6 +103,7 @@ impl Shared {
         self.still_owns(snapshot, held).await?;
         tried.set(true);
         record.bound = false;
+        record.offer = None;
         snapshot.put(self.keys.endpoint(held.endpoint), &record)?;
         snapshot.delete(self.keys.held_endpoint(held.owner.vm, held.endpoint));
         Ok(())
@@ -125,7 +127,7 @@ impl Shared {
     }
 
     /// Where this life goes on, if it does.
-    async fn life_of(
+    pub(super) async fn life_of(
         &self,
         snapshot: &mut Snapshot<'_>,
         owner: Owner,

@@ -120,6 +120,7 @@ impl Shared {
                 generation: record.generation,
                 nonce: record.nonce,
                 privileges: record.privileges,
+                offered: record.offer.is_some(),
             }))
         };
         let bound = self.for_each(endpoints, each).await?;

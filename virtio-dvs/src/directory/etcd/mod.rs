@@ -13,6 +13,7 @@ mod attributes;
 mod config;
 mod connection;
 mod endpoints;
+mod hands;
 mod history;
 mod inbox;
 mod keys;

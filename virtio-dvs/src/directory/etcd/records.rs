@@ -1,7 +1,7 @@
 //! What is written into etcd, as JSON. Fields that a newer node has added are skipped.
 
 use crate::directory::etcd::attributes::{DcAttributesDef, MaybePrivileges, VmAttributesDef};
-use crate::directory::{DirectoryError, NodeId, Owner};
+use crate::directory::{DirectoryError, NodeId, Owner, Token};
 use crate::privileges::Privileges;
 use crate::vm::{DcAttributes, VmAttributes};
 use serde::de::DeserializeOwned;
@@ -78,6 +78,9 @@ pub(super) struct EndpointRecord {
     pub(super) nonce: u64,
     #[serde(default, with = "MaybePrivileges")]
     pub(super) privileges: Option<Privileges>,
+    /// By which another life may take it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) offer: Option<Token>,
     /// Until it was unbound.
     pub(super) bound: bool,
 }

@@ -1,6 +1,7 @@
 //! Requests of the node: those that change a VM one after the other, all else at once.
 
 use crate::directory::etcd::endpoints::Held;
+use crate::directory::etcd::hands::Taking;
 use crate::directory::etcd::shared::Shared;
 use crate::directory::etcd::snapshot::Snapshot;
 use crate::directory::{Answer, Interest, Request, RequestId};
@@ -85,7 +86,9 @@ fn ask(shared: &Rc<Shared>, lanes: &mut Lanes, id: RequestId, request: Request) 
         | Request::End(owner)
         | Request::Bind { owner, .. }
         | Request::Unbind { owner, .. }
-        | Request::Privilege { owner, .. } => lanes.add(shared, owner.vm, (id, request)),
+        | Request::Privilege { owner, .. }
+        | Request::Offer { owner, .. }
+        | Request::Adopt { owner, .. } => lanes.add(shared, owner.vm, (id, request)),
     }
 }
 
@@ -186,6 +189,41 @@ impl Shared {
                         self.privilege(it, held, privileges).await
                     })
                     .await,
+                )
+            }
+            Request::Offer {
+                endpoint,
+                owner,
+                generation,
+                token,
+            } => {
+                let held = Held {
+                    endpoint,
+                    owner,
+                    generation,
+                };
+                Answer::Offered(
+                    self.change(async |it: &mut Snapshot<'_>| self.offer(it, held, token).await)
+                        .await,
+                )
+            }
+            Request::Adopt {
+                endpoint,
+                owner,
+                generation,
+                token,
+                nonce,
+            } => {
+                let taking = Taking {
+                    endpoint,
+                    owner,
+                    generation,
+                    token,
+                    nonce,
+                };
+                Answer::Adopted(
+                    self.change(async |it: &mut Snapshot<'_>| self.adopt(it, taking).await)
+                        .await,
                 )
             }
             Request::Take { vm, from } => Answer::Seen(self.take(vm, from).await),

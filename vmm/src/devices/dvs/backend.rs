@@ -8,19 +8,26 @@ use vhost::vhost_user::message::{VhostUserConfigFlags, VhostUserHeaderFlag};
 use vhost::vhost_user::{
     Frontend, VhostUserFrontend, VhostUserProtocolFeatures, VhostUserVirtioFeatures,
 };
-use vhost::{VhostBackend, VhostUserMemoryRegionInfo, VringConfigData};
+use vhost::{VhostBackend, VhostUserMemoryRegionInfo};
 use virtio_bindings::bindings::virtio_config::VIRTIO_F_VERSION_1;
 use virtio_dvs::spec;
-use vm_memory::{Bytes, GuestAddress, GuestMemoryBackend};
+use vm_memory::GuestMemoryBackend;
 
+use super::queue::Place;
 use crate::devices::virtio::{Activation, QueueSetup};
-use crate::machine::memory::GuestMemory;
+
+mod migration;
+
+pub use migration::STATE_MAX;
 
 /// How long the node may take for one answer. It answers at once, so a longer silence means that it hangs.
 const ANSWER_TIME: Duration = Duration::from_secs(5);
 /// Feature bits of the vhost-user connection that are none of the driver's business.
 const NOT_FOR_DRIVERS: u64 =
     VhostUserVirtioFeatures::PROTOCOL_FEATURES.bits() | VhostUserVirtioFeatures::LOG_ALL.bits();
+
+/// Features that every node of this release offers to a driver.
+pub const DRIVER_FEATURES: u64 = virtio_dvs::device::session::FEATURES & !NOT_FOR_DRIVERS;
 
 /// Why a connection cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -45,6 +52,19 @@ pub enum SessionError {
     /// Guest memory has no file.
     #[error("guest memory cannot be shared")]
     Memory,
+    /// The state of a device is not what it should be.
+    #[error("the state of a device that moves: {0}")]
+    State(&'static str),
+    /// The pipe for it failed.
+    #[error("the pipe for the state of a device that moves: {0}")]
+    Pipe(io::Error),
+}
+
+impl SessionError {
+    /// Whether nobody knows after it what the node has heard.
+    pub fn breaks_connection(&self) -> bool {
+        matches!(self, Self::Request { .. } | Self::Socket(_))
+    }
 }
 
 fn request(what: &'static str) -> impl FnOnce(vhost::Error) -> SessionError {
@@ -56,6 +76,11 @@ pub struct Session {
     frontend: Frontend,
     stream: UnixStream,
     offered: u64,
+    protocol: VhostUserProtocolFeatures,
+    /// What the driver has accepted.
+    accepted: u64,
+    /// The node notes what it writes.
+    logging: bool,
 }
 
 impl std::fmt::Debug for Session {
@@ -92,8 +117,9 @@ impl Session {
         let has = frontend
             .get_protocol_features()
             .map_err(request("GET_PROTOCOL_FEATURES"))?;
+        let protocol = wanted(has)?;
         frontend
-            .set_protocol_features(wanted(has)?)
+            .set_protocol_features(protocol)
             .map_err(request("SET_PROTOCOL_FEATURES"))?;
         frontend.set_hdr_flags(VhostUserHeaderFlag::NEED_REPLY);
         if frontend.get_queue_num().map_err(request("GET_QUEUE_NUM"))? < spec::QUEUE_COUNT as u64 {
@@ -103,6 +129,9 @@ impl Session {
             frontend,
             stream,
             offered,
+            protocol,
+            accepted: 0,
+            logging: false,
         })
     }
 
@@ -138,8 +167,25 @@ impl Session {
             .map_err(request("SET_CONFIG"))
     }
 
-    /// Gives the node memory and queues. `resumed`: the queues were in use before; their used rings say how far.
+    /// Gives the node memory and queues, and starts them. `resumed`: the queues were in use before; their used rings
+    /// say how far.
     pub fn start(&mut self, activation: &Activation, resumed: bool) -> Result<(), SessionError> {
+        self.introduce(activation, resumed)?;
+        self.enable(activation)
+    }
+
+    /// The same, but the node does not touch the queues before [`Session::enable`].
+    pub fn prepare(&mut self, activation: &Activation, resumed: bool) -> Result<(), SessionError> {
+        // Before the features are agreed on there is nothing that could be enabled or not.
+        self.accepted = activation.features;
+        self.set_features()?;
+        for queue in &activation.queues {
+            self.enable_queue(queue, false)?;
+        }
+        self.introduce(activation, resumed)
+    }
+
+    fn introduce(&mut self, activation: &Activation, resumed: bool) -> Result<(), SessionError> {
         // The guest's mistakes are found before the node hears anything.
         let places = activation
             .queues
@@ -155,20 +201,51 @@ impl Session {
             .map(VhostUserMemoryRegionInfo::from_guest_region)
             .collect::<Result<Vec<_>, _>>()
             .map_err(|_| SessionError::Memory)?;
-        let features = activation.features | VhostUserVirtioFeatures::PROTOCOL_FEATURES.bits();
-        self.frontend
-            .set_features(features)
-            .map_err(request("SET_FEATURES"))?;
+        self.accepted = activation.features;
+        self.set_features()?;
         self.frontend
             .set_mem_table(&regions)
             .map_err(request("SET_MEM_TABLE"))?;
         for (queue, place) in activation.queues.iter().zip(&places) {
-            self.start_queue(queue, place)?;
+            self.introduce_queue(queue, place)?;
         }
         Ok(())
     }
 
-    fn start_queue(&mut self, queue: &QueueSetup, place: &Place) -> Result<(), SessionError> {
+    /// Starts the queues that the node knows.
+    pub fn enable(&mut self, activation: &Activation) -> Result<(), SessionError> {
+        let mut queues = activation.queues.iter();
+        queues.try_for_each(|queue| self.enable_queue(queue, true))
+    }
+
+    /// Takes the queues back: the node gives back all buffers and touches none any more.
+    pub fn stop(&mut self) -> Result<(), SessionError> {
+        for index in 0..spec::QUEUE_COUNT {
+            // Where it has come to stands in the used ring as well.
+            self.frontend
+                .get_vring_base(index)
+                .map_err(request("GET_VRING_BASE"))?;
+        }
+        Ok(())
+    }
+
+    fn set_features(&mut self) -> Result<(), SessionError> {
+        let mut features = self.accepted | VhostUserVirtioFeatures::PROTOCOL_FEATURES.bits();
+        if self.logging {
+            features |= VhostUserVirtioFeatures::LOG_ALL.bits();
+        }
+        self.frontend
+            .set_features(features)
+            .map_err(request("SET_FEATURES"))
+    }
+
+    fn enable_queue(&mut self, queue: &QueueSetup, enable: bool) -> Result<(), SessionError> {
+        self.frontend
+            .set_vring_enable(usize::from(queue.index), enable)
+            .map_err(request("SET_VRING_ENABLE"))
+    }
+
+    fn introduce_queue(&mut self, queue: &QueueSetup, place: &Place) -> Result<(), SessionError> {
         let index = usize::from(queue.index);
         self.frontend
             .set_vring_num(index, queue.size)
@@ -184,10 +261,7 @@ impl Session {
             .map_err(request("SET_VRING_CALL"))?;
         self.frontend
             .set_vring_kick(index, &queue.kick)
-            .map_err(request("SET_VRING_KICK"))?;
-        self.frontend
-            .set_vring_enable(index, true)
-            .map_err(request("SET_VRING_ENABLE"))
+            .map_err(request("SET_VRING_KICK"))
     }
 
     /// The guest has reset the device: the node forgets its queues and its state.
@@ -198,7 +272,7 @@ impl Session {
     }
 }
 
-/// The protocol features that are used, all of which the node must have.
+/// The protocol features that are used. A node must have all but those for a machine that moves.
 fn wanted(has: VhostUserProtocolFeatures) -> Result<VhostUserProtocolFeatures, SessionError> {
     let needed = [
         (VhostUserProtocolFeatures::MQ, "several queues (MQ)"),
@@ -222,52 +296,6 @@ fn wanted(has: VhostUserProtocolFeatures) -> Result<VhostUserProtocolFeatures, S
         }
         features |= feature;
     }
-    Ok(features)
-}
-
-/// Where a queue is in this process, and how far it has come.
-struct Place {
-    parts: VringConfigData,
-    base: u16,
-}
-
-impl Place {
-    /// `None` where a part of the queue is not inside guest memory, or not aligned.
-    fn of(memory: &GuestMemory, queue: &QueueSetup, resumed: bool) -> Option<Self> {
-        let size = u64::from(queue.size);
-        let host = |address: u64, len: u64, alignment: u64| {
-            let len = usize::try_from(len).ok()?;
-            let aligned = address.is_multiple_of(alignment);
-            // One slice: the whole part lies in one region.
-            let slice = memory
-                .get_slice(GuestAddress(address), len)
-                .ok()
-                .filter(|_| aligned)?;
-            Some(slice.ptr_guard().as_ptr() as u64)
-        };
-        let parts = VringConfigData {
-            queue_max_size: spec::QUEUE_SIZE_MAX,
-            queue_size: queue.size,
-            flags: 0,
-            desc_table_addr: host(queue.descriptors, 16 * size, 16)?,
-            avail_ring_addr: host(queue.available, 6 + 2 * size, 2)?,
-            used_ring_addr: host(queue.used, 6 + 8 * size, 4)?,
-            log_addr: None,
-        };
-        let base = if resumed {
-            used_index(memory, queue)?
-        } else {
-            0
-        };
-        Some(Self { parts, base })
-    }
-}
-
-/// The index of the used ring: how many buffers the node has given back.
-fn used_index(memory: &GuestMemory, queue: &QueueSetup) -> Option<u16> {
-    const INDEX: u64 = 2;
-    let address = queue.used.checked_add(INDEX)?;
-    memory
-        .load(GuestAddress(address), std::sync::atomic::Ordering::Acquire)
-        .ok()
+    let moving = VhostUserProtocolFeatures::LOG_SHMFD | VhostUserProtocolFeatures::DEVICE_STATE;
+    Ok(features | (has & moving))
 }

@@ -2,12 +2,15 @@
 
 use std::collections::BTreeMap;
 use std::os::unix::net::UnixStream;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use virtio_dvs::spec;
 use vmm_sys_util::eventfd::EventFd;
 
 use super::backend::{Session, SessionError};
+use super::log::DirtyLog;
+use super::migration::LossNotice;
 use super::node::{NodeError, NodeLink};
 use crate::devices::virtio::{Activation, DeviceBroken, DriverNotice, VirtioDevice};
 
@@ -17,23 +20,53 @@ const QUEUE_SIZES: [u16; spec::QUEUE_COUNT] = [spec::QUEUE_SIZE_MAX; spec::QUEUE
 #[derive(Debug)]
 pub struct Dvs {
     link: Arc<NodeLink>,
-    features: u64,
+    /// What the driver is offered: by the first node of the machine, wherever it is now.
+    features: AtomicU64,
     state: Mutex<State>,
     /// Signalled when the connection was found broken.
     lost: EventFd,
 }
 
-#[derive(Debug, Default)]
-struct State {
-    session: Option<Session>,
-    active: Option<Active>,
+#[derive(Default)]
+pub(super) struct State {
+    pub(super) session: Option<Session>,
+    pub(super) active: Option<Active>,
+    pub(super) rings: Rings,
     /// The configuration space as last seen.
-    config: Vec<u8>,
+    pub(super) config: Vec<u8>,
     /// The guest has reset the device while the node was away, which the node must hear.
     reset_owed: bool,
     /// The machine is ending.
-    closed: bool,
+    pub(super) closed: bool,
+    /// The machine is moving: nothing is started or connected but on request.
+    pub(super) held: bool,
+    /// Where the node notes what it writes, while the machine moves.
+    pub(super) log: Option<Arc<DirtyLog>>,
+    pub(super) on_loss: Option<LossNotice>,
     counters: Counters,
+}
+
+impl std::fmt::Debug for State {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("State")
+            .field("session", &self.session)
+            .field("active", &self.active)
+            .field("rings", &self.rings)
+            .field("held", &self.held)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What the node does with the rings.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Rings {
+    /// It does not have them.
+    #[default]
+    Off,
+    /// It knows them and does not touch them.
+    Prepared,
+    /// They are in use.
+    On,
 }
 
 #[derive(Debug, Default)]
@@ -44,8 +77,8 @@ struct Counters {
     resets: u64,
 }
 
-struct Active {
-    activation: Activation,
+pub(super) struct Active {
+    pub(super) activation: Activation,
     notice: Arc<dyn DriverNotice>,
 }
 
@@ -77,7 +110,7 @@ impl Dvs {
         };
         Ok(Self {
             link,
-            features,
+            features: AtomicU64::new(features),
             state: Mutex::new(state),
             lost,
         })
@@ -112,8 +145,11 @@ impl Dvs {
         if state.session.is_some() || state.closed {
             return Ok(());
         }
+        if state.held {
+            return Err(NodeError::Held);
+        }
         let mut session = Session::open(self.link.connect()?)?;
-        if self.features & !session.driver_features() != 0 {
+        if self.features() & !session.driver_features() != 0 {
             return Err(SessionError::Lacks("features that the guest was offered before").into());
         }
         if state.reset_owed {
@@ -124,15 +160,24 @@ impl Dvs {
             session.start(&active.activation, true)?;
         }
         let config = session.config()?;
+        state.rings = match state.active {
+            Some(_) => Rings::On,
+            None => Rings::Off,
+        };
         state.session = Some(session);
         state.counters.connects += 1;
+        self.show_config(state, config);
+        Ok(())
+    }
+
+    /// The configuration space is this from now on; the driver is told if it has changed.
+    pub(super) fn show_config(&self, mut state: MutexGuard<'_, State>, config: Vec<u8>) {
         let changed = std::mem::replace(&mut state.config, config) != state.config;
         let notice = state.active.as_ref().map(|active| active.notice.clone());
         drop(state);
         if let Some(notice) = notice.filter(|_| changed) {
             notice.config_changed();
         }
-        Ok(())
     }
 
     /// Ends the device with its machine.
@@ -163,35 +208,65 @@ impl Dvs {
         .into()
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    pub(super) fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Gives a broken connection up; whoever waits for it is told.
-    fn give_up(&self, state: &mut State) {
+    pub(super) fn give_up(&self, state: &mut State) {
         if state.session.take().is_some() {
+            state.rings = Rings::Off;
+            // The next node knows nothing of what this one has written.
+            state.log = None;
             state.counters.losses += 1;
             tracing::warn!("the node is gone; the guest runs on without it until it is back");
-            if let Err(error) = self.lost.write(1) {
-                tracing::error!(%error, "cannot tell that the node is gone");
+            self.signal_loss();
+            if let Some(notice) = &state.on_loss {
+                notice();
             }
         }
     }
 
+    pub(super) fn signal_loss(&self) {
+        if let Err(error) = self.lost.write(1) {
+            tracing::error!(%error, "cannot tell that the node is gone");
+        }
+    }
+
     /// Does something with the node, where it is there; a failure ends the connection.
-    fn with_node<T>(
+    pub(super) fn with_node<T>(
         &self,
         state: &mut State,
         act: impl FnOnce(&mut Session) -> Result<T, SessionError>,
     ) -> Option<T> {
-        match act(state.session.as_mut()?) {
+        match self.ask_node(state, act) {
             Ok(value) => Some(value),
+            Err(NodeError::Away) => None,
             Err(error) => {
                 tracing::warn!(%error, "the node does not answer as it should");
-                self.give_up(state);
                 None
             }
         }
+    }
+
+    /// The same for those who must know of the failure.
+    pub(super) fn ask_node<T>(
+        &self,
+        state: &mut State,
+        act: impl FnOnce(&mut Session) -> Result<T, SessionError>,
+    ) -> Result<T, NodeError> {
+        let session = state.session.as_mut().ok_or(NodeError::Away)?;
+        act(session).map_err(|error| {
+            if error.breaks_connection() {
+                self.give_up(state);
+            }
+            error.into()
+        })
+    }
+
+    /// The driver is offered what another node offered it.
+    pub(super) fn set_features(&self, features: u64) {
+        self.features.store(features, Ordering::Relaxed);
     }
 }
 
@@ -205,7 +280,7 @@ impl VirtioDevice for Dvs {
     }
 
     fn features(&self) -> u64 {
-        self.features
+        self.features.load(Ordering::Relaxed)
     }
 
     fn read_config(&self, offset: u64, data: &mut [u8]) {
@@ -242,9 +317,16 @@ impl VirtioDevice for Dvs {
             return Ok(());
         }
         state.counters.activations += 1;
+        let held = state.held;
         if let Some(session) = state.session.as_mut() {
-            match session.start(&activation, false) {
-                Ok(()) => {}
+            // At a destination the queues were in use before, and are started when all is there.
+            let taken = if held {
+                session.prepare(&activation, true).map(|()| Rings::Prepared)
+            } else {
+                session.start(&activation, false).map(|()| Rings::On)
+            };
+            match taken {
+                Ok(rings) => state.rings = rings,
                 // The guest's own fault, and the node has heard nothing of it.
                 Err(error @ (SessionError::Queue(_) | SessionError::Memory)) => {
                     return Err(DeviceBroken(error.to_string()));
@@ -264,6 +346,7 @@ impl VirtioDevice for Dvs {
         let mut state = self.lock();
         if state.active.take().is_some() {
             state.counters.resets += 1;
+            state.rings = Rings::Off;
             state.reset_owed = self.with_node(&mut state, Session::reset).is_none();
         }
     }

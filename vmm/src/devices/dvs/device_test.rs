@@ -114,6 +114,7 @@ fn what_is_no_node_is_refused() {
 fn the_guest_sees_the_nodes_configuration_and_its_queues_run() {
     let link = NodeLink::open(&crate::api::config::DvsConfig {
         socket: None,
+        node: None,
         vm: Some(7),
         dcid: Some(3),
     })
@@ -139,6 +140,7 @@ fn the_guest_sees_the_nodes_configuration_and_its_queues_run() {
 fn queues_outside_memory_break_only_the_guests_own_device() {
     let link = NodeLink::open(&crate::api::config::DvsConfig {
         socket: None,
+        node: None,
         vm: Some(7),
         dcid: Some(3),
     })
@@ -252,3 +254,6 @@ fn a_reset_while_the_node_is_away_ends_the_life_of_the_guest_all_the_same() {
     dvs.reconnect().unwrap();
     assert!(second.control().ports().unwrap()[0].incarnation > life);
 }
+
+#[path = "migration_test.rs"]
+mod migration;

@@ -12,6 +12,7 @@ use inotify::{EventMask, Inotify, WatchMask};
 use vmm_sys_util::timerfd::TimerFd;
 
 use super::device::Dvs;
+use super::node::NodeError;
 
 const LOST: u32 = 0;
 const CONNECTION: u32 = 1;
@@ -119,6 +120,8 @@ impl NodeHandler {
                 self.unwatch_folder(ops);
                 self.watch_connection(ops);
             }
+            // Whoever releases it signals that there is no connection.
+            Err(NodeError::Held) => self.set_timer(None),
             Err(error) => {
                 tracing::debug!(%error, "the node is not back yet");
                 self.try_later();

@@ -88,3 +88,17 @@ fn a_folder_that_vanishes_later_is_looked_for_as_well() {
     let _running = node(folder.path());
     run_until(&mut events, &dvs, 1);
 }
+
+#[test]
+fn a_connection_that_is_held_comes_back_when_it_is_released() {
+    let folder = tempfile::tempdir().unwrap();
+    let (running, dvs, mut events) = connected(folder.path());
+    dvs.hold_connection(true);
+    drop(running);
+    run_until(&mut events, &dvs, 0);
+    let _running = node(folder.path());
+    while events.run_with_timeout(500).unwrap() > 0 {}
+    assert_eq!(dvs.counters()["connected"], 0);
+    dvs.hold_connection(false);
+    run_until(&mut events, &dvs, 1);
+}

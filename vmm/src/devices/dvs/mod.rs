@@ -11,8 +11,13 @@
 mod backend;
 mod device;
 mod event_handler;
+mod log;
+mod migration;
 mod node;
+mod queue;
 
+pub use backend::DRIVER_FEATURES;
 pub use device::Dvs;
 pub use event_handler::NodeHandler;
+pub use migration::{DvsState, LossNotice};
 pub use node::{NodeError, NodeLink};

@@ -29,6 +29,15 @@ pub enum NodeError {
     /// The node does not do what it must.
     #[error("the node's connection cannot be used: {0}")]
     Session(#[from] super::backend::SessionError),
+    /// There is no connection.
+    #[error("the node is away")]
+    Away,
+    /// The machine moves, so that nothing is connected now.
+    #[error("the connection to the node is held while the machine moves")]
+    Held,
+    /// There is no place to note what the node writes.
+    #[error("cannot make a log of what the node writes: {0}")]
+    Log(io::Error),
     /// An event descriptor could not be made.
     #[error("cannot watch the node: {0}")]
     Watch(io::Error),

@@ -2,12 +2,17 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use serde::{Deserialize, Serialize};
+
 use super::{PM1_CONTROL, PM1_EVENT, RESET, RESET_VALUE, SLEEP_TYPE_OFF};
 use crate::machine::bus::BusDevice;
 use crate::machine::event::{GuestEvent, GuestEvents};
+use crate::machine::persist::{Persist, StateError, decode, encode};
 
 const GLOBAL_LOCK: u16 = 1 << 5;
 const POWER_BUTTON: u16 = 1 << 8;
+/// Events that the guest can listen to.
+const WRITABLE: u16 = POWER_BUTTON | GLOBAL_LOCK;
 /// ACPI mode is always on: there is no legacy mode to switch from.
 const SCI_ENABLED: u16 = 1;
 const SLEEP_ENABLE: u16 = 1 << 13;
@@ -23,7 +28,7 @@ pub struct PowerControl {
     events: Arc<dyn GuestEvents>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 struct Registers {
     status: u16,
     enable: u16,
@@ -73,6 +78,23 @@ impl PowerControl {
     }
 }
 
+impl Persist for PowerControl {
+    fn save(&self) -> Result<Vec<u8>, StateError> {
+        encode(&*self.lock())
+    }
+
+    fn load(&self, bytes: &[u8]) -> Result<(), StateError> {
+        let state: Registers = decode(bytes)?;
+        let mut registers = self.lock();
+        *registers = Registers {
+            status: state.status & POWER_BUTTON,
+            enable: state.enable & WRITABLE,
+        };
+        self.update_line(&registers);
+        Ok(())
+    }
+}
+
 impl BusDevice for PowerControl {
     fn read(&self, offset: u64, data: &mut [u8]) {
         let registers = self.lock();
@@ -100,7 +122,7 @@ impl BusDevice for PowerControl {
             }
             (PM1_ENABLE, [a, b]) => {
                 let mut registers = self.lock();
-                registers.enable = u16::from_le_bytes([*a, *b]) & (POWER_BUTTON | GLOBAL_LOCK);
+                registers.enable = u16::from_le_bytes([*a, *b]) & WRITABLE;
                 self.update_line(&registers);
             }
             (PM1_CONTROL, [a, b]) => self.write_control(u16::from_le_bytes([*a, *b])),

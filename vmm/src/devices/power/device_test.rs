@@ -70,3 +70,21 @@ fn odd_accesses_do_nothing() {
     assert!(!line.load(Ordering::SeqCst));
     assert!(seen.0.lock().unwrap().is_empty());
 }
+
+#[test]
+fn a_pressed_button_moves_with_its_line() {
+    let (source, ..) = control();
+    source.write(2, &POWER_BUTTON.to_le_bytes());
+    source.press_button();
+    let (copy, line, _) = control();
+    copy.load(&source.save().unwrap()).unwrap();
+    assert!(line.load(Ordering::SeqCst));
+    let unknown = Registers {
+        status: 0xffff,
+        enable: 0xffff,
+    };
+    copy.load(&encode(&unknown).unwrap()).unwrap();
+    let mut registers = [0; 4];
+    copy.read(0, &mut registers);
+    assert_eq!(registers, [0, 1, 0x20, 1]);
+}

@@ -3,12 +3,14 @@
 use std::ops::Deref;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use vm_superio::serial::SerialEvents;
+use serde::{Deserialize, Serialize};
+use vm_superio::serial::{SerialEvents, SerialState};
 use vm_superio::{Serial, Trigger};
 use vmm_sys_util::eventfd::EventFd;
 
 use super::output::Output;
 use crate::machine::bus::BusDevice;
+use crate::machine::persist::{Persist, StateError, decode, encode};
 
 /// An eventfd that several owners signal.
 #[derive(Clone, Debug)]
@@ -111,6 +113,63 @@ impl Uart {
     }
 }
 
+/// The registers of a 16550, and what it has received.
+#[derive(Serialize, Deserialize)]
+struct State {
+    baud_divisor: [u8; 2],
+    interrupt_enable: u8,
+    interrupt_identification: u8,
+    line_control: u8,
+    line_status: u8,
+    modem_control: u8,
+    modem_status: u8,
+    scratch: u8,
+    received: Vec<u8>,
+}
+
+impl Persist for Uart {
+    fn save(&self) -> Result<Vec<u8>, StateError> {
+        let state = self.lock().state();
+        encode(&State {
+            baud_divisor: [state.baud_divisor_low, state.baud_divisor_high],
+            interrupt_enable: state.interrupt_enable,
+            interrupt_identification: state.interrupt_identification,
+            line_control: state.line_control,
+            line_status: state.line_status,
+            modem_control: state.modem_control,
+            modem_status: state.modem_status,
+            scratch: state.scratch,
+            received: state.in_buffer,
+        })
+    }
+
+    fn load(&self, bytes: &[u8]) -> Result<(), StateError> {
+        let state: State = decode(bytes)?;
+        let [baud_divisor_low, baud_divisor_high] = state.baud_divisor;
+        let state = SerialState {
+            baud_divisor_low,
+            baud_divisor_high,
+            interrupt_enable: state.interrupt_enable,
+            interrupt_identification: state.interrupt_identification,
+            line_control: state.line_control,
+            line_status: state.line_status,
+            modem_control: state.modem_control,
+            modem_status: state.modem_status,
+            scratch: state.scratch,
+            in_buffer: state.received,
+        };
+        // An interrupt that it has raised is raised once more, in case it did not reach the controller.
+        *self.lock() = Serial::from_state(
+            &state,
+            self.interrupt.clone(),
+            self.drained.clone(),
+            self.output.clone(),
+        )
+        .map_err(|error| StateError::Unfit(format!("registers of a serial port: {error:?}")))?;
+        Ok(())
+    }
+}
+
 impl BusDevice for Uart {
     fn read(&self, offset: u64, data: &mut [u8]) {
         let mut registers = self.lock();
@@ -129,3 +188,7 @@ impl BusDevice for Uart {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "device_test.rs"]
+mod tests;

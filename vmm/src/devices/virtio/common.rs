@@ -1,7 +1,10 @@
 //! The common configuration structure (virtio 1.2, section 4.1.4.3): status, features, queues.
 
+use serde::{Deserialize, Serialize};
 use zerocopy::little_endian::{U16, U32, U64};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
+
+use crate::machine::persist::StateError;
 
 /// No interrupt vector.
 pub const NO_VECTOR: u16 = 0xffff;
@@ -53,7 +56,7 @@ struct View {
 pub const SIZE: usize = size_of::<View>();
 
 /// One queue's part.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Queue {
     /// Largest size.
     pub max: u16,
@@ -69,6 +72,19 @@ pub struct Queue {
     pub available: u64,
     /// Guest address of the used ring.
     pub used: u64,
+}
+
+/// What moves with a device.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct CommonState {
+    status: u8,
+    generation: u8,
+    accepted: u64,
+    config_vector: u16,
+    queues: Vec<Queue>,
+    device_feature_select: u32,
+    driver_feature_select: u32,
+    queue_select: u16,
 }
 
 /// The state behind the structure.
@@ -124,6 +140,59 @@ impl Common {
             generation: self.generation,
             ..Self::new(self.offered, &sizes, self.vectors)
         };
+    }
+
+    /// What moves with the device.
+    pub fn save(&self) -> CommonState {
+        CommonState {
+            status: self.status,
+            generation: self.generation,
+            accepted: self.accepted,
+            config_vector: self.config_vector,
+            queues: self.queues.clone(),
+            device_feature_select: self.device_feature_select,
+            driver_feature_select: self.driver_feature_select,
+            queue_select: self.queue_select,
+        }
+    }
+
+    /// Takes over what another device has saved, if a driver could have made it so.
+    pub fn load(&mut self, saved: CommonState) -> Result<(), StateError> {
+        let unfit = |what: &str| Err(StateError::Unfit(what.to_owned()));
+        let agreed = saved.status & STATUS_FEATURES_OK != 0;
+        if agreed && saved.accepted & !self.offered != 0 {
+            return unfit("features of a device that are not offered here");
+        }
+        let fits = |(queue, own): (&Queue, &Queue)| {
+            queue.max == own.max
+                && queue.size.is_power_of_two()
+                && queue.size <= own.max
+                && queue.vector == self.vector(queue.vector)
+        };
+        if saved.queues.len() != self.queues.len()
+            || !saved.queues.iter().zip(&self.queues).all(fits)
+        {
+            return unfit("the queues of another device");
+        }
+        *self = Self {
+            offered: self.offered,
+            vectors: self.vectors,
+            config_vector: self.vector(saved.config_vector),
+            status: saved.status,
+            generation: saved.generation,
+            accepted: saved.accepted,
+            queues: saved.queues,
+            device_feature_select: saved.device_feature_select,
+            driver_feature_select: saved.driver_feature_select,
+            queue_select: saved.queue_select,
+        };
+        Ok(())
+    }
+
+    /// Whether the driver has started the device, and the device could be started.
+    pub fn is_started(&self) -> bool {
+        const STARTED: u8 = STATUS_FEATURES_OK | STATUS_DRIVER_OK;
+        self.status & (STARTED | STATUS_NEEDS_RESET) == STARTED
     }
 
     /// Fills `data` from the structure.

@@ -126,3 +126,34 @@ fn reset_keeps_only_the_generation() {
     );
     assert!(!common.queues[0].enabled);
 }
+
+#[test]
+fn a_state_that_no_driver_can_make_is_refused() {
+    let saved = || {
+        let mut common = common();
+        accept(&mut common, OFFERED);
+        common.write(0x14, &[11]);
+        common.save()
+    };
+    let changes: &[fn(&mut CommonState)] = &[
+        |state| state.accepted |= 1,
+        |state| state.queues.truncate(1),
+        |state| state.queues[0].size = 3,
+        |state| state.queues[0].size = 512,
+        |state| state.queues[0].max = 128,
+        |state| state.queues[1].vector = 3,
+    ];
+    for change in changes {
+        let mut state = saved();
+        change(&mut state);
+        assert!(common().load(state).is_err());
+    }
+    let mut copy = common();
+    copy.load(saved()).unwrap();
+    assert_eq!((copy.accepted, status(&copy)), (OFFERED, 11));
+    assert!(!copy.is_started());
+    copy.status |= STATUS_DRIVER_OK;
+    assert!(copy.is_started());
+    copy.status |= STATUS_NEEDS_RESET;
+    assert!(!copy.is_started());
+}

@@ -1,7 +1,9 @@
 //! Virtio (specification 1.2): what a device is, and its transport over PCI.
 
+mod capabilities;
 mod common;
 mod pci;
+mod persist;
 
 use std::sync::Arc;
 

@@ -7,33 +7,29 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use vmm_sys_util::eventfd::EventFd;
 
+use super::capabilities::config_space;
 use super::common::{Action, Common, STATUS_NEEDS_RESET};
-use super::{Activation, DriverNotice, QueueSetup, VirtioDevice, common};
+use super::{Activation, DeviceBroken, DriverNotice, QueueSetup, VirtioDevice};
 use crate::machine::kvm::{Doorbells, Interrupts, KvmError};
 use crate::machine::layout;
 use crate::machine::memory::GuestMemory;
-use crate::machine::pci::config::{ConfigSpace, Identity};
-use crate::machine::pci::msix::{self, Msix};
+use crate::machine::pci::config::ConfigSpace;
+use crate::machine::pci::msix::Msix;
 use crate::machine::pci::{Function, Space};
 
-const VENDOR: u16 = 0x1af4;
-const FIRST_MODERN_ID: u16 = 0x1040;
-const CLASS_OTHER: u32 = 0x08_80_00;
-const VENDOR_CAPABILITY: u8 = 9;
-
 /// The memory BAR: the structures one page each.
-const MEMORY_BAR: usize = 0;
-const MEMORY_SIZE: u32 = 0x8000;
-const COMMON: u64 = 0x0000;
-const ISR: u64 = 0x1000;
-const DEVICE: u64 = 0x2000;
-const TABLE: u64 = 0x3000;
-const PENDING: u64 = 0x4000;
-const PAGE: u64 = 0x1000;
+pub(super) const MEMORY_BAR: usize = 0;
+pub(super) const MEMORY_SIZE: u32 = 0x8000;
+pub(super) const COMMON: u64 = 0x0000;
+pub(super) const ISR: u64 = 0x1000;
+pub(super) const DEVICE: u64 = 0x2000;
+pub(super) const TABLE: u64 = 0x3000;
+pub(super) const PENDING: u64 = 0x4000;
+pub(super) const PAGE: u64 = 0x1000;
 /// The port BAR: four bytes for the doorbell of each queue.
-const PORT_BAR: usize = 1;
-const PORTS: u32 = 32;
-const DOORBELL_STRIDE: u32 = 4;
+pub(super) const PORT_BAR: usize = 1;
+pub(super) const PORTS: u32 = 32;
+pub(super) const DOORBELL_STRIDE: u32 = 4;
 
 /// Where in the machine the BARs are at its start.
 #[derive(Clone, Copy, Debug)]
@@ -54,7 +50,7 @@ impl Place {
     }
 }
 
-fn low32(value: u64) -> u32 {
+pub(super) fn low32(value: u64) -> u32 {
     (value & 0xffff_ffff) as u32
 }
 
@@ -80,19 +76,19 @@ pub struct VirtioPci {
     this: Weak<Self>,
     device: Arc<dyn VirtioDevice>,
     wiring: Wiring,
-    msix: Msix,
+    pub(super) msix: Msix,
     msix_at: usize,
     window_at: usize,
     kicks: Vec<EventFd>,
-    config: Mutex<Config>,
-    common: Mutex<Common>,
+    pub(super) config: Mutex<Config>,
+    pub(super) common: Mutex<Common>,
     /// Held through a change of the device's state, so that vCPUs that race each other make them one after the other.
     turn: Mutex<()>,
 }
 
 #[derive(Debug)]
-struct Config {
-    space: ConfigSpace,
+pub(super) struct Config {
+    pub(super) space: ConfigSpace,
     /// First port of the doorbells that KVM has.
     doorbells: Option<u64>,
 }
@@ -105,7 +101,7 @@ impl std::fmt::Debug for VirtioPci {
     }
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -141,6 +137,15 @@ impl VirtioPci {
     }
 
     fn activate(&self) {
+        if let Err(error) = self.try_activate() {
+            // At a level that a guest cannot fill a log with.
+            tracing::info!(%error, "a virtio device cannot start");
+            lock(&self.common).status |= STATUS_NEEDS_RESET;
+            self.config_changed();
+        }
+    }
+
+    pub(super) fn try_activate(&self) -> Result<(), DeviceBroken> {
         let activation = {
             let common = lock(&self.common);
             self.activation(&common)
@@ -149,16 +154,10 @@ impl VirtioPci {
             .this
             .upgrade()
             .map(|this| this as Arc<dyn DriverNotice>);
-        let result = match (activation, notice) {
+        match (activation, notice) {
             (Ok(activation), Some(notice)) => self.device.activate(activation, notice),
-            (Err(error), _) => Err(super::DeviceBroken(error.to_string())),
-            (_, None) => return,
-        };
-        if let Err(error) = result {
-            // At a level that a guest cannot fill a log with.
-            tracing::info!(%error, "a virtio device cannot start");
-            lock(&self.common).status |= STATUS_NEEDS_RESET;
-            self.config_changed();
+            (Err(error), _) => Err(DeviceBroken(error.to_string())),
+            (_, None) => Ok(()),
         }
     }
 
@@ -197,6 +196,13 @@ impl VirtioPci {
                 lock(&self.common).reset();
             }
         }
+    }
+
+    /// Follows a change of the configuration space.
+    pub(super) fn config_written(&self, config: &mut Config) {
+        self.update_doorbells(config);
+        self.msix
+            .set_control(config.space.read_u16(self.msix_at + 2));
     }
 
     /// Connects the doorbells where the guest has placed their BAR.
@@ -270,9 +276,7 @@ impl Function for VirtioPci {
         let window = {
             let mut config = lock(&self.config);
             config.space.write(offset, data);
-            self.update_doorbells(&mut config);
-            self.msix
-                .set_control(config.space.read_u16(self.msix_at + 2));
+            self.config_written(&mut config);
             self.is_window_data(offset)
                 .then(|| self.window(&config.space, data.len()))
                 .flatten()
@@ -336,64 +340,6 @@ fn no_eventfd(error: std::io::Error) -> KvmError {
 fn ports(base: Option<u64>) -> impl Iterator<Item = u64> {
     base.into_iter()
         .flat_map(|base| (base..).step_by(DOORBELL_STRIDE as usize))
-}
-
-/// Identity, BARs and capabilities; also says where the MSI-X and the configuration access capability are.
-fn config_space(device_type: u16, vectors: u16, place: Place) -> (ConfigSpace, usize, usize) {
-    const CAP_COMMON: u8 = 1;
-    const CAP_NOTIFY: u8 = 2;
-    const CAP_ISR: u8 = 3;
-    const CAP_DEVICE: u8 = 4;
-    const CAP_CONFIG_ACCESS: u8 = 5;
-    let mut space = ConfigSpace::new(Identity {
-        vendor: VENDOR,
-        device: FIRST_MODERN_ID + device_type,
-        subsystem: device_type,
-        class: CLASS_OTHER,
-        revision: 1,
-    });
-    space.add_bar(MEMORY_BAR, Space::Memory, MEMORY_SIZE, place.memory);
-    space.add_bar(PORT_BAR, Space::Io, PORTS, place.port);
-    for (kind, offset) in [(CAP_COMMON, COMMON), (CAP_ISR, ISR), (CAP_DEVICE, DEVICE)] {
-        let len = if kind == CAP_COMMON {
-            common::SIZE as u64
-        } else {
-            PAGE
-        };
-        space.add_capability(
-            VENDOR_CAPABILITY,
-            &capability(kind, MEMORY_BAR, low32(offset), low32(len), &[]),
-            &[],
-        );
-    }
-    let stride = DOORBELL_STRIDE.to_le_bytes();
-    space.add_capability(
-        VENDOR_CAPABILITY,
-        &capability(CAP_NOTIFY, PORT_BAR, 0, PORTS, &stride),
-        &[],
-    );
-    let body = capability(CAP_CONFIG_ACCESS, MEMORY_BAR, 0, 0, &[0; 4]);
-    // BAR number, offset, length and data are the driver's.
-    let writable = [&[0, 0, 0xff, 0, 0, 0][..], &[0xff; 12]].concat();
-    let window_at = space.add_capability(
-        VENDOR_CAPABILITY,
-        &body,
-        writable.get(..).unwrap_or_default(),
-    );
-    let body = msix::capability(vectors, MEMORY_BAR, low32(TABLE), low32(PENDING));
-    let msix_at = space.add_capability(
-        msix::CAPABILITY,
-        &body,
-        &msix::CONTROL_WRITABLE.to_le_bytes(),
-    );
-    (space, msix_at, window_at)
-}
-
-/// The body of a virtio capability (section 4.1.4) after its two-byte PCI header.
-fn capability(kind: u8, bar: usize, offset: u32, len: u32, more: &[u8]) -> Vec<u8> {
-    let byte = |number: usize| u8::try_from(number).unwrap_or(u8::MAX);
-    let head = [byte(16 + more.len()), kind, byte(bar), 0, 0, 0];
-    [&head[..], &offset.to_le_bytes(), &len.to_le_bytes(), more].concat()
 }
 
 #[cfg(test)]

@@ -240,3 +240,42 @@ fn nonsense_all_over_the_bars_is_harmless() {
         pci.write_config(offset, &[0xa5; 4]);
     }
 }
+
+#[test]
+fn a_started_device_starts_again_elsewhere() {
+    use crate::machine::persist::Persist;
+    let source = setup(false);
+    let (msix, _) = *capabilities(&source.pci).last().unwrap();
+    source.pci.write_config(4, &[7, 0]);
+    source.pci.write_config(msix + 2, &0x8000u16.to_le_bytes());
+    for (offset, value) in [(0u64, 0xfee0_0000u32), (8, 0x41), (12, 0)] {
+        source
+            .pci
+            .write_bar(MEMORY_BAR, TABLE + 16 + offset, &value.to_le_bytes());
+    }
+    drive(&source.pci);
+    let state = source.pci.save().unwrap();
+    let copy = setup(false);
+    copy.pci.load(&state).unwrap();
+    assert_eq!(copy.pci.save().unwrap(), state);
+    assert_eq!(copy.doorbells.ports(), source.doorbells.ports());
+    assert_eq!(copy.interrupts.connected(), source.interrupts.connected());
+    let active = copy.device.active.lock().unwrap();
+    let (activation, _) = active.as_ref().unwrap();
+    assert_eq!(activation.features, VERSION_1);
+    assert_eq!(activation.queues[0].descriptors, 0x1000);
+    // Its signals are those of the new machine.
+    activation.queues[0].call.write(1).unwrap();
+    assert_eq!(copy.pci.msix.event(1).unwrap().read().unwrap(), 1);
+    drop(active);
+    assert!(setup(true).pci.load(&state).is_err());
+}
+
+#[test]
+fn a_device_that_was_not_started_is_not_started_elsewhere() {
+    use crate::machine::persist::Persist;
+    let copy = setup(false);
+    copy.pci.load(&setup(false).pci.save().unwrap()).unwrap();
+    assert!(copy.device.active.lock().unwrap().is_none());
+    assert_eq!(status(&copy.pci), 0);
+}

@@ -2,6 +2,8 @@
 //!
 //! KVM leaves it to the VMM to announce the TSC-deadline timer, since only the in-kernel local APIC has it. Without it
 //! a guest calibrates its timer against the 8254, which fails on a busy host.
+//!
+//! A guest is not offered to run guests of its own: what KVM keeps for those does not move with the machine.
 
 use kvm_bindings::{CpuId, kvm_cpuid_entry2};
 
@@ -23,11 +25,13 @@ pub fn for_vcpu(supported: &CpuId, id: u8, count: u8, deadline_timer: bool) -> C
 fn fit(entry: &mut kvm_cpuid_entry2, id: u8, count: u8) {
     const HYPERVISOR: u32 = 1 << 31;
     const HTT: u32 = 1 << 28;
+    const VMX: u32 = 1 << 5;
+    const SVM: u32 = 1 << 2;
     let (apic_id, cores) = (u32::from(id), u32::from(count));
     match entry.function {
         0x1 => {
             entry.ebx = (entry.ebx & 0x0000_ffff) | (cores << 16) | (apic_id << 24);
-            entry.ecx |= HYPERVISOR;
+            entry.ecx = (entry.ecx | HYPERVISOR) & !VMX;
             entry.edx = (entry.edx & !HTT) | if count > 1 { HTT } else { 0 };
         }
         // Deterministic cache parameters: cores of the package; caches above level 2 are shared by all of them.
@@ -37,6 +41,8 @@ fn fit(entry: &mut kvm_cpuid_entry2, id: u8, count: u8) {
             entry.eax = (entry.eax & 0x3fff) | (sharing << 14) | ((cores - 1) << 26);
         }
         0xb | 0x1f => fit_topology(entry, apic_id, cores),
+        0x8000_0001 => entry.ecx &= !SVM,
+        0x8000_000a => (entry.eax, entry.ebx, entry.ecx, entry.edx) = (0, 0, 0, 0),
         0x8000_0008 => entry.ecx = (entry.ecx & !0xf0ff) | (cores - 1) | (id_bits(cores) << 12),
         0x8000_001e => {
             entry.eax = apic_id;

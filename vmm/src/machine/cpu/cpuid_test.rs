@@ -42,3 +42,23 @@ fn a_single_vcpu_has_no_siblings() {
     assert_eq!(cpuid.as_slice()[0].edx & (1 << 28), 0);
     assert_eq!(cpuid.as_slice()[1].eax >> 14, 0);
 }
+
+#[test]
+fn a_guest_is_not_offered_guests_of_its_own() {
+    let everything = |function| kvm_cpuid_entry2 {
+        function,
+        eax: !0,
+        ebx: !0,
+        ecx: !0,
+        edx: !0,
+        ..Default::default()
+    };
+    let supported = [0x1, 0x8000_0001, 0x8000_000a].map(everything);
+    let cpuid = for_vcpu(&CpuId::from_entries(&supported).unwrap(), 0, 1, true);
+    let [basic, extended, svm] = cpuid.as_slice() else {
+        panic!("leaves were lost")
+    };
+    assert_eq!(basic.ecx, !(1 << 5));
+    assert_eq!(extended.ecx, !(1 << 2));
+    assert_eq!((svm.eax, svm.ebx, svm.ecx, svm.edx), (0, 0, 0, 0));
+}

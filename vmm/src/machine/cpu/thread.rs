@@ -1,7 +1,7 @@
 //! The thread of a vCPU: it runs the guest, answers its accesses, and parks or ends when told.
 
 use std::io;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 
@@ -10,10 +10,10 @@ use vmm_sys_util::signal::{Killable, SIGRTMIN, register_signal_handler};
 
 use super::super::bus::Bus;
 use super::super::event::{GuestEvent, GuestEvents};
+use super::throttle::Hold;
 
 /// What a vCPU shall do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u8)]
 enum Wanted {
     Run,
     Park,
@@ -53,8 +53,8 @@ struct Shared {
     /// Held by the thread while it runs the guest, free while it is parked.
     fd: Mutex<VcpuFd>,
     exit_flag: ExitFlag,
-    /// Copy of `state.wanted` that the run loop can look at without the lock.
-    wanted: AtomicU8,
+    /// Whether `state` wants the vCPU out of the guest, for the run loop to look at without the lock.
+    out: AtomicBool,
     state: Mutex<State>,
     changed: Condvar,
 }
@@ -62,6 +62,9 @@ struct Shared {
 #[derive(Debug)]
 struct State {
     wanted: Wanted,
+    /// Loses a share of its time just now.
+    held: bool,
+    /// The thread is out of the guest and goes in only with this lock.
     parked: bool,
 }
 
@@ -106,9 +109,10 @@ impl Vcpu {
             id,
             fd: Mutex::new(fd),
             exit_flag,
-            wanted: AtomicU8::new(Wanted::Park as u8),
+            out: AtomicBool::new(true),
             state: Mutex::new(State {
                 wanted: Wanted::Park,
+                held: false,
                 parked: false,
             }),
             changed: Condvar::new(),
@@ -148,11 +152,25 @@ impl Vcpu {
         }
     }
 
+    /// Does something with the vCPU, which must be parked and stay so meanwhile.
+    pub fn with<T>(&self, act: impl FnOnce(&VcpuFd) -> T) -> T {
+        act(&lock(&self.shared.fd))
+    }
+
     fn kick(&self) {
         if let Some(thread) = &self.thread
             && let Err(error) = thread.kill(SIGRTMIN())
         {
             tracing::debug!(vcpu = self.shared.id, %error, "the thread is gone already");
+        }
+    }
+}
+
+impl Hold for Vcpu {
+    fn hold(&self, on: bool) {
+        self.shared.change(|state| state.held = on);
+        if on {
+            self.kick();
         }
     }
 }
@@ -172,19 +190,29 @@ impl Drop for Vcpu {
 
 impl Shared {
     fn want(&self, wanted: Wanted) {
+        self.change(|state| {
+            // The end is final.
+            if state.wanted != Wanted::End {
+                state.wanted = wanted;
+            }
+        });
+    }
+
+    fn change(&self, act: impl FnOnce(&mut State)) {
         let mut state = lock(&self.state);
-        // The end is final.
-        if state.wanted != Wanted::End {
-            state.wanted = wanted;
-            self.wanted.store(wanted as u8, Ordering::SeqCst);
-            // Together with the signal this cannot be missed: the flag covers the moment before KVM_RUN.
-            self.exit_flag.set(wanted != Wanted::Run);
-        }
+        act(&mut state);
+        let out = state.held || state.wanted != Wanted::Run;
+        self.out.store(out, Ordering::SeqCst);
+        // Together with the signal this cannot be missed: the flag covers the moment before KVM_RUN.
+        self.exit_flag.set(out);
         self.changed.notify_all();
     }
 
     fn run(&self, around: &Surroundings) {
-        while self.await_turn() {
+        while let Some(turn) = self.await_turn() {
+            if turn == Turn::AfterPause {
+                self.excuse_pause();
+            }
             if let Some(event) = self.run_guest(around) {
                 self.want(Wanted::Park);
                 around.events.report(event);
@@ -193,11 +221,21 @@ impl Shared {
         self.mark_parked();
     }
 
-    /// Runs the guest until the vCPU shall park or end, or (`Some`) the guest cannot go on.
+    /// Tells the guest that it stood still, so that it does not take that for a hang of its own.
+    fn excuse_pause(&self) {
+        match lock(&self.fd).kvmclock_ctrl() {
+            Ok(()) => {}
+            // The guest does not use KVM's clock (yet).
+            Err(error) if error.errno() == libc::EINVAL => {}
+            Err(error) => tracing::debug!(vcpu = self.id, %error, "the guest may notice its pause"),
+        }
+    }
+
+    /// Runs the guest until the vCPU shall come out, or (`Some`) the guest cannot go on.
     fn run_guest(&self, around: &Surroundings) -> Option<GuestEvent> {
         let mut fd = lock(&self.fd);
         loop {
-            let stop = self.wanted.load(Ordering::SeqCst) != Wanted::Run as u8;
+            let stop = self.out.load(Ordering::SeqCst);
             match run_once(&mut fd, around) {
                 Step::Answered => {}
                 // With the exit flag set KVM first completes the access answered last, so nothing is half done here.
@@ -208,10 +246,14 @@ impl Shared {
         }
     }
 
-    /// Waits, parked, until the vCPU shall run (true) or end (false).
-    fn await_turn(&self) -> bool {
+    /// Waits, parked, until the vCPU shall run; `None` when it shall end.
+    fn await_turn(&self) -> Option<Turn> {
         let mut state = lock(&self.state);
-        while state.wanted == Wanted::Park {
+        let mut turn = Turn::GoOn;
+        while state.wanted == Wanted::Park || state.wanted == Wanted::Run && state.held {
+            if state.wanted == Wanted::Park {
+                turn = Turn::AfterPause;
+            }
             state.parked = true;
             self.changed.notify_all();
             state = self
@@ -220,13 +262,22 @@ impl Shared {
                 .unwrap_or_else(PoisonError::into_inner);
         }
         state.parked = false;
-        state.wanted == Wanted::Run
+        (state.wanted == Wanted::Run).then_some(turn)
     }
 
     fn mark_parked(&self) {
         lock(&self.state).parked = true;
         self.changed.notify_all();
     }
+}
+
+/// How a vCPU comes to run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Turn {
+    /// It was out of the guest for a moment, or not at all.
+    GoOn,
+    /// It was parked.
+    AfterPause,
 }
 
 /// Why KVM came back from the guest.

@@ -1,6 +1,7 @@
 //! The configuration space of a function: header type 0 (PCI Local Bus 3.0, section 6.1), BARs, capabilities.
 
 use super::Space;
+use crate::machine::persist::StateError;
 
 /// Bytes of the conventional configuration space.
 pub const SIZE: usize = 256;
@@ -138,6 +139,24 @@ impl ConfigSpace {
                 *old = (*old & !mask) | (byte & mask);
             }
         }
+    }
+
+    /// All bytes.
+    pub fn save(&self) -> Vec<u8> {
+        self.bytes.to_vec()
+    }
+
+    /// Takes over what another function of the same kind has saved.
+    pub fn load(&mut self, bytes: &[u8]) -> Result<(), StateError> {
+        let fixed = |((new, old), mask): ((&u8, &u8), &u8)| (new ^ old) & !mask == 0;
+        let mut all = bytes.iter().zip(&self.bytes).zip(&self.writable);
+        if bytes.len() != SIZE || !all.all(fixed) {
+            return Err(StateError::Unfit(
+                "the configuration space of another PCI function".into(),
+            ));
+        }
+        self.write(0, bytes);
+        Ok(())
     }
 
     /// The two bytes at `offset`.

@@ -72,3 +72,19 @@ fn accesses_beyond_the_end_are_harmless() {
         space.read(offset, &mut [0; 8]);
     }
 }
+
+#[test]
+fn the_space_of_another_function_is_refused() {
+    let mut source = space();
+    source.write(COMMAND, &[7, 0]);
+    source.write(0x14, &0xd000u32.to_le_bytes());
+    let saved = source.save();
+    let mut copy = space();
+    copy.load(&saved).unwrap();
+    assert_eq!(copy.save(), saved);
+    assert_eq!(copy.bar_address(1), Some(0xd000));
+    let mut other = saved.clone();
+    other[VENDOR] ^= 1;
+    assert!(copy.load(&other).is_err());
+    assert!(copy.load(&saved[..SIZE - 1]).is_err());
+}

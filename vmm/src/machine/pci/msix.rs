@@ -4,12 +4,15 @@
 //! an interrupt needs nothing of the VMM. While it is masked, signals stay pending in the eventfd; connecting it again
 //! delivers them.
 
+use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use serde::{Deserialize, Serialize};
 use vmm_sys_util::eventfd::EventFd;
 use vmm_sys_util::poll::PollContext;
 
 use super::super::kvm::{Interrupts, KvmError, MsiMessage};
+use super::super::persist::StateError;
 
 /// Bytes of one table entry.
 pub const ENTRY_SIZE: u64 = 16;
@@ -23,6 +26,19 @@ pub const CONTROL_WRITABLE: u16 = ENABLE | MASK_ALL;
 const ENABLE: u16 = 1 << 15;
 const MASK_ALL: u16 = 1 << 14;
 const MASKED: u32 = 1;
+
+/// What moves with a function; the message control register moves with its configuration space.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct MsixState {
+    vectors: Vec<VectorState>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct VectorState {
+    entry: [u32; 4],
+    /// Its source has signalled it while it was masked.
+    pending: bool,
+}
 
 /// The interrupts of one function.
 pub struct Msix {
@@ -78,14 +94,7 @@ impl Msix {
         let mut events = Vec::new();
         let mut vectors = Vec::new();
         for _ in 0..count {
-            events.push(
-                EventFd::new(libc::EFD_NONBLOCK | libc::EFD_CLOEXEC).map_err(|e| {
-                    KvmError::Failed {
-                        what: "get an eventfd for an interrupt",
-                        source: kvm_ioctls::Error::new(e.raw_os_error().unwrap_or(libc::EIO)),
-                    }
-                })?,
-            );
+            events.push(EventFd::new(libc::EFD_NONBLOCK | libc::EFD_CLOEXEC).map_err(no_eventfd)?);
             vectors.push(Vector {
                 gsi: interrupts.allocate()?,
                 entry: [0, 0, 0, MASKED],
@@ -115,9 +124,7 @@ impl Msix {
     pub fn set_control(&self, control: u16) {
         let mut state = self.lock();
         state.control = control & CONTROL_WRITABLE;
-        for index in 0..self.events.len() {
-            self.update(&mut state, index);
-        }
+        self.update(&mut state, 0..self.events.len());
     }
 
     /// Reads from the table.
@@ -146,7 +153,7 @@ impl Msix {
                 .and_then(|v| v.entry.get_mut(word))
             {
                 *value = u32::from_le_bytes(*chunk);
-                self.update(&mut state, vector);
+                self.update(&mut state, vector..vector + 1);
             }
         }
     }
@@ -166,34 +173,76 @@ impl Msix {
         }
     }
 
-    /// Connects or disconnects a vector as its masks say.
-    fn update(&self, state: &mut State, index: usize) {
-        let unmasked = state.control & (ENABLE | MASK_ALL) == ENABLE;
-        let (Some(vector), Some(event)) = (state.vectors.get_mut(index), self.events.get(index))
-        else {
-            return;
-        };
-        let [.., mask] = vector.entry;
-        let wanted = unmasked && mask & MASKED == 0;
-        let result = match (vector.connected, wanted) {
-            (_, true) => self
-                .interrupts
-                .route(vector.gsi, vector.message())
-                .and_then(|()| {
-                    if vector.connected {
-                        Ok(())
-                    } else {
-                        self.interrupts.connect(event, vector.gsi)
-                    }
-                }),
-            (true, false) => self.interrupts.disconnect(event, vector.gsi),
-            (false, false) => Ok(()),
-        };
-        match result {
-            Ok(()) => vector.connected = wanted,
-            // A guest can cause this at will, by messages that are none.
-            Err(error) => tracing::debug!(%error, index, "an interrupt of a device is lost"),
+    /// The table and what is pending.
+    pub fn save(&self) -> MsixState {
+        let state = self.lock();
+        let vectors = state.vectors.iter().zip(&self.events);
+        MsixState {
+            vectors: vectors
+                .map(|(vector, event)| VectorState {
+                    entry: vector.entry,
+                    pending: !vector.connected && is_signalled(event),
+                })
+                .collect(),
         }
+    }
+
+    /// Takes over what another function has saved. Its vectors stay masked until [`Msix::set_control`].
+    pub fn load(&self, saved: &MsixState) -> Result<(), StateError> {
+        let mut state = self.lock();
+        if saved.vectors.len() != state.vectors.len() {
+            return Err(StateError::Unfit(format!(
+                "{} interrupts of a device that has {}",
+                saved.vectors.len(),
+                state.vectors.len()
+            )));
+        }
+        state.control = 0;
+        self.update(&mut state, 0..self.events.len());
+        let parts = state.vectors.iter_mut().zip(&self.events);
+        for (from, (vector, event)) in saved.vectors.iter().zip(parts) {
+            vector.entry = from.entry;
+            if from.pending {
+                event.write(1).map_err(no_eventfd)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Connects or disconnects vectors as their masks say.
+    fn update(&self, state: &mut State, indices: Range<usize>) {
+        let unmasked = state.control & (ENABLE | MASK_ALL) == ENABLE;
+        let wanted = |vector: &Vector| {
+            let [.., mask] = vector.entry;
+            unmasked && mask & MASKED == 0
+        };
+        let vectors = state.vectors.get_mut(indices.clone()).unwrap_or_default();
+        let routed = vectors.iter().filter(|vector| wanted(vector));
+        let messages: Vec<_> = routed.map(|v| (v.gsi, v.message())).collect();
+        let result = if messages.is_empty() {
+            Ok(())
+        } else {
+            self.interrupts.route(&messages)
+        };
+        let events = self.events.get(indices).unwrap_or_default();
+        let mut connections = vectors.iter_mut().zip(events);
+        let result = result.and_then(|()| {
+            connections.try_for_each(|(vector, event)| self.connect(vector, event, wanted(vector)))
+        });
+        // A guest can cause this at will, by messages that are none.
+        if let Err(error) = result {
+            tracing::debug!(%error, "an interrupt of a device is lost");
+        }
+    }
+
+    fn connect(&self, vector: &mut Vector, event: &EventFd, wanted: bool) -> Result<(), KvmError> {
+        match (vector.connected, wanted) {
+            (false, true) => self.interrupts.connect(event, vector.gsi)?,
+            (true, false) => self.interrupts.disconnect(event, vector.gsi)?,
+            _ => {}
+        }
+        vector.connected = wanted;
+        Ok(())
     }
 }
 
@@ -202,6 +251,13 @@ fn place(offset: u64) -> Option<(usize, usize)> {
     let vector = usize::try_from(offset / ENTRY_SIZE).ok()?;
     let word = usize::try_from(offset % ENTRY_SIZE / 4).ok()?;
     offset.is_multiple_of(4).then_some((vector, word))
+}
+
+fn no_eventfd(error: std::io::Error) -> KvmError {
+    KvmError::Failed {
+        what: "use an eventfd for an interrupt",
+        source: kvm_ioctls::Error::new(error.raw_os_error().unwrap_or(libc::EIO)),
+    }
 }
 
 fn is_signalled(event: &EventFd) -> bool {

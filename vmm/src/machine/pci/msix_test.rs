@@ -75,3 +75,31 @@ fn the_table_reads_back_and_ignores_what_is_outside() {
     }
     msix.write_table(0, &[0; 3]);
 }
+
+#[test]
+fn a_pending_signal_moves_with_the_table() {
+    let fake = Arc::new(FakeInterrupts::default());
+    let (source, copy) = (msix(&fake), msix(&fake));
+    source.set_control(ENABLE);
+    set(&source, 1, [0xfee0_1000, 0, 0x41, MASKED]);
+    source.event(1).unwrap().write(1).unwrap();
+    copy.load(&source.save()).unwrap();
+    copy.set_control(ENABLE);
+    assert_eq!(fake.connected(), []);
+    let mut bits = [0];
+    copy.read_pending(0, &mut bits);
+    assert_eq!(bits, [2]);
+    copy.write_table(ENTRY_SIZE + 12, &0u32.to_le_bytes());
+    let [(gsi, message)] = fake.connected()[..] else {
+        panic!("one vector is connected")
+    };
+    assert_eq!((gsi, message.data), (27, 0x41));
+    assert_eq!(copy.event(1).unwrap().read().unwrap(), 1);
+}
+
+#[test]
+fn a_table_of_another_length_is_refused() {
+    let fake = Arc::new(FakeInterrupts::default());
+    let longer = Msix::new(fake.clone(), 3).unwrap();
+    assert!(msix(&fake).load(&longer.save()).is_err());
+}

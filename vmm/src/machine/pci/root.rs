@@ -1,10 +1,11 @@
 //! The root bus and the ways to it: configuration ports, configuration memory, windows of BARs.
 
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::super::bus::{Bus, BusDevice, Overlap};
 use super::super::layout;
+use super::super::persist::{Persist, StateError, decode, encode};
 use super::config::{ConfigSpace, Identity};
 use super::{Function, Space};
 
@@ -15,6 +16,8 @@ const SLOTS: usize = 32;
 #[derive(Default)]
 pub struct Root {
     functions: Vec<Arc<dyn Function>>,
+    /// What the guest wrote to the address port.
+    address: AtomicU32,
 }
 
 impl std::fmt::Debug for Root {
@@ -34,15 +37,11 @@ impl Root {
 
     /// Puts the ways to the bus into the machine's address spaces.
     pub fn connect(self: Arc<Self>, ports: &mut Bus, mmio: &mut Bus) -> Result<(), Overlap> {
-        let config_ports = ConfigPorts {
-            root: self.clone(),
-            address: AtomicU32::new(0),
-        };
         ports.insert(
             "PCI configuration",
             layout::PCI_CONFIG,
             layout::PCI_CONFIG_SIZE,
-            Arc::new(config_ports),
+            Arc::new(ConfigPorts(self.clone())),
         )?;
         let ecam = Ecam(self.clone());
         mmio.insert(
@@ -96,11 +95,19 @@ impl Root {
     }
 }
 
-/// Configuration by ports: an address at 0xcf8, data at 0xcfc (PCI Local Bus 3.0, section 3.2.2.3.2).
-struct ConfigPorts {
-    root: Arc<Root>,
-    address: AtomicU32,
+impl Persist for Root {
+    fn save(&self) -> Result<Vec<u8>, StateError> {
+        encode(&self.address.load(Ordering::SeqCst))
+    }
+
+    fn load(&self, bytes: &[u8]) -> Result<(), StateError> {
+        self.address.store(decode(bytes)?, Ordering::SeqCst);
+        Ok(())
+    }
 }
+
+/// Configuration by ports: an address at 0xcf8, data at 0xcfc (PCI Local Bus 3.0, section 3.2.2.3.2).
+struct ConfigPorts(Arc<Root>);
 
 impl ConfigPorts {
     const DATA: u64 = 4;
@@ -108,15 +115,15 @@ impl ConfigPorts {
     /// The addressed function, and the offset of the data port `offset` in its configuration space.
     fn target(&self, offset: u64, len: usize) -> Option<(&dyn Function, usize)> {
         const ENABLED: u32 = 1 << 31;
-        let address = self.address.load(Ordering::SeqCst);
+        let address = self.0.address.load(Ordering::SeqCst);
         let byte = usize::try_from(offset.checked_sub(Self::DATA)?).ok()?;
         if address & ENABLED == 0 || byte + len > 4 {
             return None;
         }
         let address = address as usize;
-        let function =
-            self.root
-                .at(address >> 16 & 0xff, address >> 11 & 0x1f, address >> 8 & 7)?;
+        let function = self
+            .0
+            .at(address >> 16 & 0xff, address >> 11 & 0x1f, address >> 8 & 7)?;
         Some((function, (address & 0xfc) + byte))
     }
 }
@@ -125,7 +132,7 @@ impl BusDevice for ConfigPorts {
     fn read(&self, offset: u64, data: &mut [u8]) {
         data.fill(0xff);
         if offset == 0 && data.len() == 4 {
-            data.copy_from_slice(&self.address.load(Ordering::SeqCst).to_le_bytes());
+            data.copy_from_slice(&self.0.address.load(Ordering::SeqCst).to_le_bytes());
         } else if let Some((function, at)) = self.target(offset, data.len()) {
             function.read_config(at, data);
         }
@@ -134,6 +141,7 @@ impl BusDevice for ConfigPorts {
     fn write(&self, offset: u64, data: &[u8]) {
         match (offset, data) {
             (0, [a, b, c, d]) => self
+                .0
                 .address
                 .store(u32::from_le_bytes([*a, *b, *c, *d]), Ordering::SeqCst),
             _ => {
@@ -220,19 +228,29 @@ impl Default for HostBridge {
     }
 }
 
+impl HostBridge {
+    fn lock(&self) -> MutexGuard<'_, ConfigSpace> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Persist for HostBridge {
+    fn save(&self) -> Result<Vec<u8>, StateError> {
+        encode(&self.lock().save())
+    }
+
+    fn load(&self, bytes: &[u8]) -> Result<(), StateError> {
+        self.lock().load(&decode::<Vec<u8>>(bytes)?)
+    }
+}
+
 impl Function for HostBridge {
     fn read_config(&self, offset: usize, data: &mut [u8]) {
-        self.0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .read(offset, data);
+        self.lock().read(offset, data);
     }
 
     fn write_config(&self, offset: usize, data: &[u8]) {
-        self.0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .write(offset, data);
+        self.lock().write(offset, data);
     }
 
     fn decode(&self, _space: Space, _address: u64, _len: usize) -> Option<(usize, u64)> {

@@ -48,6 +48,7 @@
 #define DVS_EPROCRUN		(-320)
 #define DVS_EPROCSTS		(-324)
 #define DVS_EONCOPY		(-328)
+#define DVS_EMIGRATE		(-332)
 #define DVS_EGRPLEADER		(-334)
 #define DVS_EPRIVILEGES		(-335)
 #define DVS_EBINDTYPE		(-336)
@@ -212,6 +213,7 @@ struct dvs_privilege {
 #define DVS_STATE_SENDING	0x4
 #define DVS_STATE_RECEIVING	0x8
 #define DVS_STATE_ONCOPY	0x400
+#define DVS_STATE_MIGRATE	0x800	/* it is being moved: its process sleeps in its calls */
 #define DVS_STATE_WAITUNBIND	0x20000
 #define DVS_STATE_WAITBIND	0x40000
 #define DVS_MISC_NOTIFY		0x4
@@ -278,6 +280,28 @@ struct dvs_grant {
 	__u32 reserved;
 };
 
+#define DVS_MIGRATE_START	0	/* returns when the endpoint is quiescent, with its token */
+#define DVS_MIGRATE_COMMIT	1	/* lets it go; returns when whoever adopts it has it */
+#define DVS_MIGRATE_ROLLBACK	2	/* it stays, and all goes on as before */
+#define DVS_MIGRATE_ADOPT	3	/* binds the caller to it, by its token, in this VM or another */
+
+/*
+ * Moves an endpoint whose process is moved by other means. The first three are for
+ * its own process and for CAP_SYS_ADMIN, in its VM. From START on, calls of its
+ * process sleep; those by io_uring fail with DVS_EMIGRATE instead.
+ */
+struct dvs_migrate {
+	__u32 what;		/* DVS_MIGRATE_* */
+	__s32 ep;		/* number */
+	__s64 timeout_ms;
+	__u64 token;		/* START: out; ADOPT: in */
+	__u32 vm;		/* COMMIT: which VM may adopt it, 0: any; otherwise zero */
+	__u32 owner;		/* ADOPT: DVS_BIND_FILE to DVS_BIND_THREAD; otherwise zero */
+	__u32 generation;	/* out: ADOPT */
+	__s32 result;		/* out */
+	__u64 reserved;
+};
+
 #define DVS_IOC_MAGIC		0xE4
 #define DVS_IOC_INFO		_IOR(DVS_IOC_MAGIC, 0, struct dvs_info)
 #define DVS_IOC_BIND		_IOWR(DVS_IOC_MAGIC, 1, struct dvs_bind)
@@ -296,5 +320,6 @@ struct dvs_grant {
 #define DVS_IOC_STATE		_IOWR(DVS_IOC_MAGIC, 14, struct dvs_state)
 #define DVS_IOC_COPY		_IOWR(DVS_IOC_MAGIC, 15, struct dvs_copy)
 #define DVS_IOC_GRANT		_IOWR(DVS_IOC_MAGIC, 16, struct dvs_grant)
+#define DVS_IOC_MIGRATE		_IOWR(DVS_IOC_MAGIC, 17, struct dvs_migrate)
 
 #endif

@@ -203,6 +203,7 @@ fn a_node_that_starts_again_knows_its_vms() {
         generation: 1,
         nonce: 9,
         privileges,
+        offered: false,
     };
     assert_eq!(record.endpoints, [bound(-3, None), bound(5, Some(RIGHTS))]);
     let idle = records.iter().find(|it| it.attributes.vm == 2).unwrap();

@@ -64,6 +64,7 @@ fn seen(vm: u32, place: Place, goes_on: bool) -> Box<Seen> {
         generation: 3,
         nonce: 5,
         privileges: None,
+        offered: false,
     };
     let record = VmRecord {
         attributes: VmAttributes::new(vm, 0),

@@ -3,20 +3,22 @@
 //! The protocol is described with the agent, in `guest-driver/tools/agent`.
 
 use std::collections::HashMap;
-use std::io::{BufRead, BufReader, Write};
+mod line;
+
+use std::io::{BufRead, BufReader};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
+use self::line::{Line, Reading, held};
 use super::Late;
+use super::socket::connect;
 
-/// Between attempts to connect: a socket of another process gives no sign of its coming.
-const CONNECT_PAUSE: Duration = Duration::from_millis(20);
 /// A command line that the guest's terminal takes in one piece.
 const MAX_COMMAND: usize = 2000;
 
@@ -33,7 +35,9 @@ type Listeners = Arc<Mutex<HashMap<u32, Sender<Said>>>>;
 /// The line to a guest's agent.
 #[derive(Debug)]
 pub struct Agent {
-    line: UnixStream,
+    line: Line,
+    /// Where the guest is heard when it has moved.
+    elsewhere: Option<UnixStream>,
     listeners: Listeners,
     ready: Receiver<String>,
     last_id: u32,
@@ -42,27 +46,44 @@ pub struct Agent {
 impl Agent {
     /// Connects to the socket of the guest's second serial line, waiting for it to appear.
     pub fn connect(socket: &Path, limit: Duration) -> Result<Self> {
-        let end = Instant::now() + limit;
-        let line = loop {
-            match UnixStream::connect(socket) {
-                Ok(line) => break line,
-                Err(error) if Instant::now() >= end => {
-                    return Err(error)
-                        .with_context(|| format!("{} cannot be reached", socket.display()));
-                }
-                Err(_) => thread::sleep(CONNECT_PAUSE),
-            }
-        };
+        let (line, reading) = Line::new(connect(socket, limit)?)?;
         let listeners = Listeners::default();
         let (sender, ready) = channel();
-        let (reading, heard) = (line.try_clone()?, listeners.clone());
+        let heard = listeners.clone();
         thread::spawn(move || listen(reading, &heard, &sender));
         Ok(Self {
             line,
+            elsewhere: None,
             listeners,
             ready,
             last_id: 0,
         })
+    }
+
+    /// The guest is about to move: where its line ends, it goes on elsewhere.
+    pub fn announce_move(&self) {
+        self.line.announce();
+    }
+
+    /// Connects to where the guest goes. What it says there is heard after all that it says here.
+    pub fn follow(&mut self, socket: &Path, limit: Duration) -> Result<()> {
+        let there = connect(socket, limit)?;
+        self.line.go_on(there.try_clone()?);
+        self.elsewhere = Some(there);
+        Ok(())
+    }
+
+    /// The guest has moved: it is talked to at its new place.
+    pub fn moved(&mut self) {
+        if let Some(there) = self.elsewhere.take() {
+            self.line.send_to(there);
+        }
+    }
+
+    /// The guest has not moved.
+    pub fn stays(&mut self) {
+        self.line.stay();
+        self.elsewhere = None;
     }
 
     /// Waits until the guest is up; gives its kernel's release.
@@ -86,12 +107,13 @@ impl Agent {
         let id = self.last_id;
         let (sender, said) = channel();
         held(&self.listeners).insert(id, sender);
-        let line = self.line.try_clone()?;
-        let mut task = Task {
+        let line = self.line.clone();
+        let task = Task {
             id,
             line,
             said,
             output: Output::default(),
+            ended: None,
             name: command.to_owned(),
         };
         task.tell(&format!("r {id} {command}"))?;
@@ -101,8 +123,8 @@ impl Agent {
 
 impl Drop for Agent {
     fn drop(&mut self) {
-        // Ends the listening thread; an error means that the guest closed first.
-        self.line.shutdown(std::net::Shutdown::Both).ok();
+        // Ends the listening thread.
+        self.line.close();
     }
 }
 
@@ -122,9 +144,11 @@ pub struct Output {
 pub struct Task {
     id: u32,
     name: String,
-    line: UnixStream,
+    line: Line,
     said: Receiver<Said>,
     output: Output,
+    /// How it has ended, if that was heard and nobody waited for it.
+    ended: Option<i32>,
 }
 
 impl Task {
@@ -152,6 +176,24 @@ impl Task {
                 return Ok(found);
             }
         }
+    }
+
+    /// The lines that have come since somebody listened last, without waiting for any.
+    pub fn heard(&mut self) -> Vec<String> {
+        let mut heard = Vec::new();
+        while let Ok(said) = self.said.try_recv() {
+            let (text, lines) = match said {
+                Said::Out(text) => (text, &mut self.output.out),
+                Said::Err(text) => (text, &mut self.output.err),
+                Said::Exit(code) => {
+                    self.ended = Some(code);
+                    break;
+                }
+            };
+            heard.push(text.clone());
+            lines.push(text);
+        }
+        heard
     }
 
     /// Waits for the end of the command; gives all it said.
@@ -182,7 +224,10 @@ impl Task {
         self.tell(&format!("k {} {signal}", self.id))
     }
 
-    fn next(&self, end: Instant) -> Result<Said> {
+    fn next(&mut self, end: Instant) -> Result<Said> {
+        if let Some(code) = self.ended.take() {
+            return Ok(Said::Exit(code));
+        }
         match self
             .said
             .recv_timeout(end.saturating_duration_since(Instant::now()))
@@ -200,9 +245,9 @@ impl Task {
         }
     }
 
-    fn tell(&mut self, text: &str) -> Result<()> {
+    fn tell(&self, text: &str) -> Result<()> {
         self.line
-            .write_all(format!("{text}\n").as_bytes())
+            .send(text)
             .with_context(|| format!("{}: the guest has gone", self.name))
     }
 }
@@ -235,7 +280,7 @@ impl Output {
     }
 }
 
-fn listen(line: UnixStream, listeners: &Listeners, ready: &Sender<String>) {
+fn listen(line: Reading, listeners: &Listeners, ready: &Sender<String>) {
     let mut began = false;
     for text in BufReader::new(line).split(b'\n').map_while(Result::ok) {
         let text = String::from_utf8_lossy(&text);
@@ -272,10 +317,6 @@ fn parse(text: &str) -> Option<(u32, Said)> {
         "x" => Some((id, Said::Exit(rest.parse().ok()?))),
         _ => None,
     }
-}
-
-fn held<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

@@ -1,5 +1,9 @@
 //! The virtual machine as KVM holds it: memory slots, interrupt controllers, interrupt routes, doorbells.
 
+mod chips;
+mod clock;
+mod log;
+
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
@@ -9,12 +13,15 @@ use kvm_bindings::{
     KvmIrqRouting, kvm_irq_routing_entry, kvm_pit_config, kvm_userspace_memory_region,
 };
 use kvm_ioctls::{Cap, IoEventAddress, Kvm, NoDatamatch, VcpuFd, VmFd};
-use vm_memory::{GuestMemoryBackend, GuestMemoryRegion, MemoryRegionAddress};
+use vm_memory::{GuestMemoryBackend, GuestMemoryRegion, GuestRegionMmap, MemoryRegionAddress};
 use vmm_sys_util::eventfd::EventFd;
 
-use super::cpu::cpuid;
+use super::cpu::{cpuid, msrs};
 use super::layout;
 use super::memory::GuestMemory;
+
+pub use chips::Chips;
+pub use clock::ClockReading;
 
 /// Why KVM does not give a machine.
 #[derive(Debug, thiserror::Error)]
@@ -43,7 +50,8 @@ pub enum KvmError {
     NoInterrupts,
 }
 
-fn failed(what: &'static str) -> impl FnOnce(kvm_ioctls::Error) -> KvmError {
+/// Says what KVM could not do.
+pub(in crate::machine) fn failed(what: &'static str) -> impl FnOnce(kvm_ioctls::Error) -> KvmError {
     move |source| KvmError::Failed { what, source }
 }
 
@@ -60,8 +68,9 @@ pub struct MsiMessage {
 pub trait Interrupts: Send + Sync {
     /// Reserves an interrupt number.
     fn allocate(&self) -> Result<u32, KvmError>;
-    /// Sends `gsi` to where `message` says from now on.
-    fn route(&self, gsi: u32, message: MsiMessage) -> Result<(), KvmError>;
+    /// Sends these numbers to where their messages say from now on. All at once, since KVM waits each time until every
+    /// processor has seen it.
+    fn route(&self, messages: &[(u32, MsiMessage)]) -> Result<(), KvmError>;
     /// Every signal of `event` raises `gsi`; one that is pending already raises it now.
     fn connect(&self, event: &EventFd, gsi: u32) -> Result<(), KvmError>;
     /// Signals of `event` stay pending in it.
@@ -82,6 +91,10 @@ pub struct KvmVm {
     vm: VmFd,
     cpuid: CpuId,
     deadline_timer: bool,
+    /// MSRs that make up a vCPU's state.
+    msrs: Vec<u32>,
+    /// A page is watched only once its bit in the log was cleared.
+    logs_by_hand: bool,
     routes: Mutex<BTreeMap<u32, Option<MsiMessage>>>,
 }
 
@@ -116,10 +129,13 @@ impl KvmVm {
             .map_err(failed("tell the host's CPUID"))?;
         let deadline_timer = kvm.check_extension(Cap::TscDeadlineTimer);
         let vm = create_vm(&kvm)?;
+        let logs_by_hand = log::protect_by_hand(&vm)?;
         let this = Self {
             vm,
             cpuid,
             deadline_timer,
+            msrs: msrs::indices(&kvm)?,
+            logs_by_hand,
             routes: Mutex::default(),
         };
         this.create_irqchips()?;
@@ -145,21 +161,29 @@ impl KvmVm {
     }
 
     fn add_memory(&self, memory: &GuestMemory) -> Result<(), KvmError> {
-        for (slot, region) in (0u32..).zip(memory.iter()) {
-            let host = region.get_host_address(MemoryRegionAddress(0))?;
-            let region = kvm_userspace_memory_region {
-                slot,
-                flags: 0,
-                guest_phys_addr: region.start_addr().0,
-                memory_size: region.len(),
-                userspace_addr: host as u64,
-            };
-            // SAFETY: the mapping is guest memory that the machine keeps for as long as this virtual machine, and it
-            // overlaps nothing else: it is a region of its own file.
-            unsafe { self.vm.set_user_memory_region(region) }
-                .map_err(failed("take the guest's memory"))?;
-        }
-        Ok(())
+        (0u32..)
+            .zip(memory.iter())
+            .try_for_each(|(slot, region)| self.set_slot(slot, region, 0))
+    }
+
+    /// Makes `region` the memory of `slot`, or changes the flags of a slot that it is the memory of already.
+    fn set_slot(
+        &self,
+        slot: u32,
+        region: &GuestRegionMmap<()>,
+        flags: u32,
+    ) -> Result<(), KvmError> {
+        let host = region.get_host_address(MemoryRegionAddress(0))?;
+        let region = kvm_userspace_memory_region {
+            slot,
+            flags,
+            guest_phys_addr: region.start_addr().0,
+            memory_size: region.len(),
+            userspace_addr: host as u64,
+        };
+        // SAFETY: the mapping is guest memory that the machine keeps for as long as this virtual machine, and it
+        // overlaps nothing else: it is a region of its own file.
+        unsafe { self.vm.set_user_memory_region(region) }.map_err(failed("take the guest's memory"))
     }
 
     /// Creates vCPU `id` of `count`.
@@ -172,6 +196,11 @@ impl KvmVm {
         vcpu.set_cpuid2(&cpuid)
             .map_err(failed("set the CPUID of a vCPU"))?;
         Ok(vcpu)
+    }
+
+    /// The MSRs that make up a vCPU's state, as KVM lists them.
+    pub fn msrs(&self) -> &[u32] {
+        &self.msrs
     }
 
     /// Drives an interrupt line of the I/O APIC.
@@ -199,6 +228,34 @@ impl KvmVm {
             .set_gsi_routing(&table)
             .map_err(failed("route interrupts"))
     }
+}
+
+/// What this host gives to the first of `vcpus` virtual CPUs: CPUID, the frequency of its time stamp counter in kHz,
+/// and whether that can be changed.
+pub fn host_cpu(vcpus: u8) -> Result<(CpuId, u32, bool), KvmError> {
+    let kvm = Kvm::new().map_err(KvmError::Open)?;
+    let supported = kvm
+        .get_supported_cpuid(KVM_MAX_CPUID_ENTRIES)
+        .map_err(failed("tell the host's CPUID"))?;
+    let cpuid = cpuid::for_vcpu(
+        &supported,
+        0,
+        vcpus,
+        kvm.check_extension(Cap::TscDeadlineTimer),
+    );
+    let vcpu = create_vm(&kvm)?
+        .create_vcpu(0)
+        .map_err(failed("create a vCPU"))?;
+    // KVM may change what it is given: what the guest would see is what is compared.
+    vcpu.set_cpuid2(&cpuid)
+        .map_err(failed("give a vCPU its CPUID"))?;
+    let cpuid = vcpu
+        .get_cpuid2(KVM_MAX_CPUID_ENTRIES)
+        .map_err(failed("tell the CPUID of a vCPU"))?;
+    let tsc_khz = vcpu
+        .get_tsc_khz()
+        .map_err(failed("tell the frequency of the time stamp counter"))?;
+    Ok((cpuid, tsc_khz, kvm.check_extension(Cap::TscControl)))
 }
 
 /// Creates the virtual machine; KVM asks to try again when a signal came in between.
@@ -262,12 +319,16 @@ impl Interrupts for KvmVm {
         Ok(gsi)
     }
 
-    fn route(&self, gsi: u32, message: MsiMessage) -> Result<(), KvmError> {
+    fn route(&self, messages: &[(u32, MsiMessage)]) -> Result<(), KvmError> {
         let mut routes = self.routes.lock().unwrap_or_else(PoisonError::into_inner);
-        if routes.insert(gsi, Some(message)) == Some(Some(message)) {
-            return Ok(());
+        let mut changed = false;
+        for (gsi, message) in messages {
+            changed |= routes.insert(*gsi, Some(*message)) != Some(Some(*message));
         }
-        self.push_routes(&routes)
+        if changed {
+            self.push_routes(&routes)?;
+        }
+        Ok(())
     }
 
     fn connect(&self, event: &EventFd, gsi: u32) -> Result<(), KvmError> {
@@ -300,5 +361,5 @@ impl Doorbells for KvmVm {
 }
 
 #[cfg(test)]
-#[path = "kvm_test.rs"]
+#[path = "mod_test.rs"]
 mod tests;

@@ -1,0 +1,67 @@
+//! Our guest moving between two hosts, and what other guests of these hosts notice.
+
+use anyhow::{Result, anyhow};
+
+use super::load::{Moved, Seen, Watch, under_load};
+use super::{CONNECTIONS, DOWNTIME_MS};
+use crate::harness::{Lab, Privacy, Wishes};
+use crate::scenarios::SERVER;
+use crate::scenarios::bench::{end, listen};
+use crate::scenarios::migration::field::{Field, milliseconds};
+use crate::scenarios::timeline::Timeline;
+
+/// Endpoints of the server and the client in other guests.
+const OTHERS: (i32, i32) = (50, 51);
+
+/// Two hosts with a guest that moves between them, and one on each that stays.
+#[derive(Debug)]
+pub struct Ours<'a> {
+    lab: &'a Lab,
+    field: Field,
+}
+
+impl<'a> Ours<'a> {
+    /// Boots them. What is sent is not encrypted, as the peer's is not.
+    pub fn boot(lab: &'a Lab) -> Result<Self> {
+        let field = Field::start(lab, "ours", 2, Privacy::Plain)?;
+        Ok(Self { lab, field })
+    }
+
+    /// Moves the guest to the other host. The second timeline is that of calls between the others.
+    pub fn move_under_load(&mut self) -> Result<(Seen, Timeline)> {
+        let to = 3 - self.field.at;
+        let destination = self.field.cluster.destination(to)?;
+        let Field {
+            server, clients, ..
+        } = &mut self.field;
+        let [calling, other] = clients.as_mut_slice() else {
+            return Err(anyhow!("there are not two other guests"));
+        };
+        let (number, own) = OTHERS;
+        let serving = listen(other, &format!("server dvs:{number}"))?;
+        let watch = Watch::start(calling, &format!("dvs:{number} --ep {own}"))?;
+        let wishes = Wishes {
+            downtime_ms: DOWNTIME_MS,
+            connections: CONNECTIONS,
+            ..Wishes::default()
+        };
+        let mut migrated = None;
+        let address = format!("dvs:{SERVER}");
+        let seen = under_load((server, calling), &address, |guest| {
+            let arrived = guest.migrate(self.lab, &destination, &wishes, &mut |_| {})?;
+            let progress = &arrived.destination;
+            let moved = Moved {
+                downtime: milliseconds(progress.downtime),
+                total: milliseconds(progress.total),
+            };
+            migrated = Some(arrived);
+            Ok(moved)
+        })?;
+        if let Some(migrated) = &migrated {
+            self.field.arrived(self.lab, to, migrated);
+        }
+        let others = watch.end()?;
+        end(serving)?;
+        Ok((seen, others))
+    }
+}

@@ -1,0 +1,564 @@
+//! The control thread of the side that a VM comes to.
+
+use std::io::BufWriter;
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::os::fd::AsFd;
+use std::path::PathBuf;
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
+
+use dvs_migration::compat::Host;
+use dvs_migration::destination::{Action, Destination, Event, Outcome, Waits};
+use dvs_migration::layout::Layout;
+use dvs_migration::message::{Accept, Offer, ToDestination, ToSource, send};
+use dvs_migration::pages::{Attempt, Compression, MAX_STREAMS};
+use dvs_migration::precopy::Sent;
+use dvs_migration::progress::{Progress, Side, State};
+use dvs_migration::stream::StreamWriter;
+use dvs_migration::text::Text;
+use socket2::SockRef;
+
+use super::channel::{Channel, Security, Writer};
+use super::guest::Guest;
+use super::node::Node;
+use super::pack::Touched;
+use super::receiver;
+use super::request::ReceiveMigration;
+use super::source::give_up;
+use super::worker::Worker;
+use super::{Ending, Main, Migration, Step};
+use crate::api::config::{ConsoleConfig, ConsoleMode, DvsConfig, VmConfig};
+use crate::machine::memory::GuestMemory;
+use crate::machine::{self, HostCpu, MACHINE_VERSION};
+
+/// Connections that are served at once, at most: the control connection, data streams, and some
+/// that turn out to be strangers.
+const MAX_CONNECTIONS: usize = MAX_STREAMS as usize + 16;
+/// How long what was begun may take at the end.
+const LAST_JOBS: Duration = Duration::from_secs(10);
+const LONGEST_WAIT: Duration = Duration::from_secs(3600);
+
+/// A machine that is to be built, empty.
+#[derive(Debug)]
+pub struct Incoming {
+    /// Its configuration, as it is to be on this host.
+    pub config: VmConfig,
+}
+
+/// The wait for a VM, and its coming.
+#[derive(Debug)]
+pub struct Receiving {
+    shared: Arc<Shared>,
+    address: SocketAddr,
+}
+
+impl Receiving {
+    /// Listens; returns at once.
+    pub fn start(request: ReceiveMigration, main: Main) -> Result<Self, String> {
+        let node = Node::new(&request.node, 0);
+        let info = node.info()?;
+        let cluster = info.cluster.clone().ok_or(
+            "the node of this host belongs to no cluster, so no VM can come: start it with --etcd",
+        )?;
+        let security = request.security(info.nodeid)?;
+        let connected = match request.address().map_err(|error| error.to_string())? {
+            Some(address) => Err(address),
+            None => Ok(standard_input()?),
+        };
+        let address = match &connected {
+            Err(address) => *address,
+            // Data streams come to the same address, at a port that the source is told.
+            Ok((_, address)) => SocketAddr::new(address.ip(), 0),
+        };
+        let listen = |error: std::io::Error| format!("cannot listen on {address}: {error}");
+        let listener = TcpListener::bind(address).map_err(listen)?;
+        let address = listener.local_addr().map_err(listen)?;
+        let host = host(&request, info.nodeid, &cluster, address.port())?;
+        let (events, inbox) = channel();
+        let shared = Arc::new(Shared {
+            began: Instant::now(),
+            host,
+            events,
+            stage: Mutex::new(Stage::Listening),
+            listener: listener.try_clone().map_err(listen)?,
+            memory: OnceLock::new(),
+            guest: OnceLock::new(),
+        });
+        let start = |error: std::io::Error| format!("cannot start a migration: {error}");
+        let first = connected.ok().map(|(socket, _)| socket);
+        accept(listener, first, security, shared.clone()).map_err(start)?;
+        let control = Control {
+            node,
+            request,
+            shared: shared.clone(),
+            main,
+            writer: None,
+            to_peer: Worker::start("migration-peer").map_err(start)?,
+            to_machine: Worker::start("migration-cpus").map_err(start)?,
+            to_node: Worker::start("migration-node").map_err(start)?,
+        };
+        std::thread::Builder::new()
+            .name("migration".into())
+            .spawn(move || {
+                let main = control.main.clone();
+                let ending = control.run(&inbox);
+                main(Step::Ended(ending));
+            })
+            .map_err(start)?;
+        Ok(Self { shared, address })
+    }
+
+    /// Where it listens, as the source is to be told.
+    pub fn url(&self) -> String {
+        format!("tcp:{}", self.address)
+    }
+}
+
+impl Migration for Receiving {
+    fn progress(&self) -> Progress {
+        self.shared.progress()
+    }
+
+    fn cancel(&self) {
+        self.shared.tell(Event::Cancel);
+    }
+
+    fn guest_stopped(&self) {}
+}
+
+/// What this host can take.
+fn host(request: &ReceiveMigration, node: u32, cluster: &str, port: u16) -> Result<Host, String> {
+    let free = memory_available().map_err(|error| error.to_string())?;
+    let HostCpu { cpu, tsc_scaling } =
+        machine::host_cpu(machine::cpu::MAX_VCPUS).map_err(|error| error.to_string())?;
+    Ok(Host {
+        node,
+        cluster: Text::from(cluster),
+        machine: MACHINE_VERSION,
+        vcpus: machine::cpu::MAX_VCPUS.into(),
+        memory: request.memory_max.unwrap_or(free).min(free),
+        cpu,
+        tsc_scaling,
+        devices: machine::host_devices(crate::devices::dvs::DRIVER_FEATURES),
+        compression: vec![Compression::None, Compression::Lz4],
+        streams: MAX_STREAMS,
+        port,
+    })
+}
+
+/// Bytes of memory that the host could give without taking them from others.
+fn memory_available() -> std::io::Result<u64> {
+    let text = std::fs::read_to_string("/proc/meminfo")?;
+    let line = text
+        .lines()
+        .find_map(|line| line.strip_prefix("MemAvailable:"));
+    let kib = line.and_then(|line| line.trim().strip_suffix(" kB")?.parse::<u64>().ok());
+    let kib = kib.ok_or_else(|| std::io::Error::other("/proc/meminfo has no MemAvailable"))?;
+    Ok(kib.saturating_mul(1024))
+}
+
+/// Guest memory that pages go to.
+#[derive(Debug)]
+pub(super) struct Memory {
+    pub(super) guest: GuestMemory,
+    pub(super) layout: Layout,
+    pub(super) touched: Touched,
+}
+
+/// A source that makes an offer.
+#[derive(Debug)]
+pub(super) struct Arrival {
+    pub(super) channel: Arc<Channel>,
+    pub(super) offer: Box<Offer>,
+}
+
+#[derive(Debug)]
+enum Stage {
+    /// Nobody has come.
+    Listening,
+    /// The state machine knows.
+    Under {
+        machine: Box<Destination>,
+        /// All connections, the control connection first.
+        channels: Vec<Arc<Channel>>,
+    },
+    /// It was given up before anybody came.
+    Cancelled,
+}
+
+/// What all threads of a migration share.
+#[derive(Debug)]
+pub(super) struct Shared {
+    began: Instant,
+    host: Host,
+    events: Sender<Event>,
+    stage: Mutex<Stage>,
+    listener: TcpListener,
+    memory: OnceLock<Arc<Memory>>,
+    guest: OnceLock<Guest>,
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, Stage> {
+        self.stage.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn now(&self) -> Duration {
+        self.began.elapsed()
+    }
+
+    /// Something happened.
+    pub(super) fn tell(&self, event: Event) {
+        // After the end nobody listens.
+        drop(self.events.send(event));
+    }
+
+    /// A source makes an offer: the first one is the one.
+    pub(super) fn arrive(&self, arrival: Arrival) -> Result<(), String> {
+        let mut stage = self.lock();
+        match &*stage {
+            Stage::Listening => {}
+            _ => return Err("a VM is on its way here already".into()),
+        }
+        let machine = Destination::new(self.host.clone(), Waits::default(), self.now());
+        *stage = Stage::Under {
+            machine: Box::new(machine),
+            channels: vec![arrival.channel],
+        };
+        drop(stage);
+        self.tell(Event::Peer(ToDestination::Offer(arrival.offer)));
+        Ok(())
+    }
+
+    /// A data stream comes; gives where its pages go, and how they are packed.
+    pub(super) fn join(
+        &self,
+        attempt: Attempt,
+        stream: u16,
+        channel: &Arc<Channel>,
+    ) -> Result<(Arc<Memory>, Compression), String> {
+        let now = self.now();
+        let mut stage = self.lock();
+        let Stage::Under { machine, channels } = &mut *stage else {
+            return Err("no VM is on its way here".into());
+        };
+        let memory = self.memory.get().cloned();
+        machine
+            .join(now, attempt, stream)
+            .map_err(|error| error.to_string())?;
+        channels.push(channel.clone());
+        let compression = machine.progress(now).compression;
+        let memory = memory.ok_or("the machine is not built yet")?;
+        Ok((memory, compression))
+    }
+
+    /// Pages are in memory.
+    pub(super) fn applied(&self, pages: Sent) {
+        let now = self.now();
+        if let Stage::Under { machine, .. } = &mut *self.lock() {
+            machine.applied(now, pages);
+        }
+    }
+
+    fn progress(&self) -> Progress {
+        let stage = self.lock();
+        if let Stage::Under { machine, .. } = &*stage {
+            return machine.progress(self.now());
+        }
+        let mut progress = Progress::new(Side::Destination, 0);
+        if matches!(*stage, Stage::Cancelled) {
+            progress.state = State::Cancelled;
+        } else {
+            progress.blocked_by = Some("a source has to come".into());
+        }
+        progress
+    }
+
+    /// Nobody else may come, and all who are here leave.
+    fn close(&self) {
+        if let Err(error) = SockRef::from(&self.listener).shutdown(Shutdown::Both) {
+            tracing::debug!(%error, "nobody listened any more");
+        }
+        if let Stage::Under { channels, .. } = &*self.lock() {
+            channels.iter().for_each(|channel| channel.close());
+        }
+    }
+}
+
+/// The connection that is standard input, and its own address.
+fn standard_input() -> Result<(TcpStream, SocketAddr), String> {
+    let taken = std::io::stdin()
+        .as_fd()
+        .try_clone_to_owned()
+        .and_then(|fd| {
+            let socket = TcpStream::from(fd);
+            let address = socket.local_addr()?;
+            Ok((socket, address))
+        });
+    taken.map_err(|error| format!("standard input is no TCP connection: {error}"))
+}
+
+/// Takes connections, each on a thread of its own, until the listener is shut down; `first` is there
+/// already.
+fn accept(
+    listener: TcpListener,
+    first: Option<TcpStream>,
+    security: Security,
+    shared: Arc<Shared>,
+) -> std::io::Result<()> {
+    // Each connection holds a piece of this.
+    let guests = Arc::new(());
+    let serve = move |socket| {
+        if Arc::strong_count(&guests) > MAX_CONNECTIONS {
+            tracing::warn!("too many connections to a migration at once");
+            return;
+        }
+        let (guest, security, shared) = (guests.clone(), security.clone(), shared.clone());
+        let served = std::thread::Builder::new()
+            .name("from-source".into())
+            .spawn(move || {
+                receiver::welcome(socket, &security, &shared);
+                drop(guest);
+            });
+        if let Err(error) = served {
+            tracing::warn!(%error, "no thread for a connection of a migration");
+        }
+    };
+    std::thread::Builder::new()
+        .name("from-sources".into())
+        .spawn(move || {
+            first.into_iter().for_each(&serve);
+            while let Ok((socket, _)) = listener.accept() {
+                serve(socket);
+            }
+        })?;
+    Ok(())
+}
+
+type ToPeer = Arc<Mutex<StreamWriter<BufWriter<Writer>>>>;
+
+/// The control thread.
+struct Control {
+    request: ReceiveMigration,
+    shared: Arc<Shared>,
+    main: Main,
+    node: Node,
+    writer: Option<ToPeer>,
+    to_peer: Worker,
+    to_machine: Worker,
+    to_node: Worker,
+}
+
+impl Control {
+    fn run(mut self, events: &Receiver<Event>) -> Ending {
+        loop {
+            let event = self.wait(events);
+            let cancelled = event == Event::Cancel;
+            let now = self.shared.now();
+            let actions = match &mut *self.shared.lock() {
+                Stage::Under { machine, .. } => machine.handle(now, event),
+                stage if cancelled => {
+                    *stage = Stage::Cancelled;
+                    Vec::new()
+                }
+                _ => Vec::new(),
+            };
+            if cancelled && matches!(*self.shared.lock(), Stage::Cancelled) {
+                self.shared.close();
+                return Ending::NotHere;
+            }
+            for action in actions {
+                match action {
+                    Action::Ended(outcome) => return self.end(&outcome),
+                    Action::Destroy => self.destroy(),
+                    Action::Prepare(offer) => self.prepare(*offer),
+                    Action::Send(message) => self.send(message),
+                    action => self.ask(action),
+                }
+            }
+        }
+    }
+
+    fn wait(&self, events: &Receiver<Event>) -> Event {
+        let deadline = match &*self.shared.lock() {
+            Stage::Under { machine, .. } => machine.deadline(),
+            _ => None,
+        };
+        let wait = deadline.map_or(LONGEST_WAIT, |at| at.saturating_sub(self.shared.now()));
+        match events.recv_timeout(wait) {
+            Ok(event) => event,
+            Err(RecvTimeoutError::Timeout) => Event::Tick,
+            // `shared` holds a sender.
+            Err(RecvTimeoutError::Disconnected) => Event::Failed("nobody is left".into()),
+        }
+    }
+
+    /// Has the node make a port, and the main loop build the machine.
+    fn prepare(&mut self, offer: Offer) {
+        self.node = Node::new(&self.request.node, offer.vm);
+        let (shared, node, main) = (self.shared.clone(), self.node.clone(), self.main.clone());
+        let request = self.request.clone();
+        self.to_node.run(move || {
+            let prepared = prepare(&offer, &request, &node, &main).and_then(|guest| {
+                let memory = Memory {
+                    guest: guest.memory().clone(),
+                    layout: guest.layout().clone(),
+                    touched: Touched::none(guest.layout()),
+                };
+                // The only one that fills them.
+                drop(shared.memory.set(Arc::new(memory)));
+                let lost = shared.clone();
+                let notice = move || lost.tell(Event::NodeLost("its connection broke".into()));
+                guest.dvs.when_lost(Some(Box::new(notice)));
+                drop(shared.guest.set(guest.clone()));
+                if *guest.layout() != offer.layout {
+                    return Err(
+                        "the machine that its configuration describes has other memory".into(),
+                    );
+                }
+                // What is missing shows before the guest stands still, and what is slow the first time is not then.
+                guest.machine.rehearse().map_err(|error| error.to_string())
+            });
+            shared.tell(Event::Prepared(prepared));
+        });
+    }
+
+    fn ask(&self, action: Action) {
+        let (shared, node) = (self.shared.clone(), self.node.clone());
+        let guest = shared.guest.get().cloned().ok_or("no machine was built");
+        match action {
+            Action::Load(pieces) => self.to_machine.run(move || {
+                let loaded = guest.map_err(str::to_owned);
+                shared.tell(Event::Loaded(loaded.and_then(|guest| guest.load(&pieces))));
+            }),
+            Action::Take { from } => self
+                .to_node
+                .run(move || shared.tell(Event::Taken(node.take(from)))),
+            Action::Resume(_) => {
+                let main = self.main.clone();
+                self.to_machine.run(move || {
+                    let resumed = guest
+                        .map_err(str::to_owned)
+                        .and_then(|guest| resume(&guest, &main));
+                    shared.tell(Event::Resumed(resumed));
+                });
+            }
+            // A stream is taken when it comes.
+            Action::TakeStreams(Accept { .. })
+            | Action::Prepare(_)
+            | Action::Send(_)
+            | Action::Destroy
+            | Action::Ended(_) => {}
+        }
+    }
+
+    fn send(&mut self, message: ToSource) {
+        let writer = match self.writer() {
+            Ok(writer) => writer,
+            Err(why) => return self.shared.tell(Event::PeerLost(why)),
+        };
+        let shared = self.shared.clone();
+        self.to_peer.run(move || {
+            let mut writer = writer.lock().unwrap_or_else(PoisonError::into_inner);
+            if let Err(error) = send(&mut *writer, &message) {
+                shared.tell(Event::PeerLost(error.to_string()));
+            }
+        });
+    }
+
+    /// The stream to the source, which is begun with the first message.
+    fn writer(&mut self) -> Result<ToPeer, String> {
+        if let Some(writer) = &self.writer {
+            return Ok(writer.clone());
+        }
+        let stage = self.shared.lock();
+        let Stage::Under { channels, .. } = &*stage else {
+            return Err("nobody has come".into());
+        };
+        let channel = channels.first().ok_or("nobody has come")?;
+        let writer = channel.writer().map_err(|error| error.to_string())?;
+        let stream = StreamWriter::begin(BufWriter::new(writer));
+        let writer = Arc::new(Mutex::new(stream.map_err(|error| error.to_string())?));
+        drop(stage);
+        self.writer = Some(writer.clone());
+        Ok(writer)
+    }
+
+    /// Nothing of the VM stays here.
+    fn destroy(&self) {
+        give_up(&self.main);
+        if let Err(why) = self.node.forget() {
+            tracing::debug!("the node had no port of the VM: {why}");
+        }
+    }
+
+    fn end(self, outcome: &Outcome) -> Ending {
+        if let Some(guest) = self.shared.guest.get() {
+            guest.dvs.when_lost(None);
+        }
+        for party in [&self.to_peer, &self.to_machine, &self.to_node] {
+            if !party.finish(LAST_JOBS) {
+                tracing::error!("something that a migration has begun does not end");
+            }
+        }
+        self.shared.close();
+        match outcome {
+            Outcome::Runs(_) => Ending::Arrived,
+            Outcome::NotHere { reason, .. } => {
+                tracing::warn!("the VM does not come: {reason}");
+                Ending::NotHere
+            }
+        }
+    }
+}
+
+/// Starts the guest. An error: it has not run.
+fn resume(guest: &Guest, main: &Main) -> Result<(), String> {
+    guest.dvs.hold_connection(false);
+    guest.dvs.start_rings().map_err(|error| error.to_string())?;
+    guest.machine.resume();
+    main(Step::Runs);
+    Ok(())
+}
+
+/// Has a serial port lead to where it is wished. Whether there is such a port the guest knows already.
+fn lead(port: &mut ConsoleConfig, wish: Option<&ConsoleConfig>) {
+    let Some(wish) = wish.filter(|_| port.mode != ConsoleMode::Off) else {
+        return;
+    };
+    *port = wish.clone();
+    if wish.mode == ConsoleMode::Off {
+        port.mode = ConsoleMode::Null;
+    }
+}
+
+/// Makes a port for the VM at the node, and builds its machine.
+fn prepare(
+    offer: &Offer,
+    request: &ReceiveMigration,
+    node: &Node,
+    main: &Main,
+) -> Result<Guest, String> {
+    let config = VmConfig::from_json(&offer.config);
+    let mut config =
+        config.map_err(|error| format!("the configuration is not understood: {error}"))?;
+    if u32::from(config.cpus.boot_vcpus) != offer.vcpus {
+        return Err("the offer contradicts its configuration".into());
+    }
+    let socket: PathBuf = node.prepare(offer.place)?.socket;
+    config.dvs = Some(DvsConfig {
+        socket: Some(socket),
+        node: Some(request.node.clone()),
+        vm: None,
+        dcid: None,
+    });
+    lead(&mut config.serial, request.serial.as_ref());
+    lead(&mut config.console, request.console.as_ref());
+    config.check().map_err(|error| error.to_string())?;
+    let (done, built) = mpsc::channel();
+    main(Step::Build(Box::new(Incoming { config }), done));
+    built
+        .recv()
+        .unwrap_or_else(|_| Err("the VMM is ending".into()))
+}
