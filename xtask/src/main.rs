@@ -86,6 +86,9 @@ enum Task {
         /// Nodes of each cluster, 2 to 12; 1: a host without a cluster; left out: the seed decides
         #[arg(long, value_parser = clap::value_parser!(u32).range(1..=12))]
         nodes: Option<u32>,
+        /// Machines of the clusters move while they run
+        #[arg(long)]
+        moving: bool,
         /// Put each bug of tests/bugs into a copy of the tree, and see how many histories find it
         #[arg(long)]
         bugs: bool,
@@ -141,6 +144,7 @@ fn perform(arguments: Arguments) -> Result<ExitCode> {
             seeds,
             first,
             nodes,
+            moving,
             bugs,
         } => simulate::simulate(
             &workspace,
@@ -148,6 +152,7 @@ fn perform(arguments: Arguments) -> Result<ExitCode> {
                 seeds,
                 first,
                 nodes,
+                moving,
                 bugs,
             },
         ),

@@ -11,6 +11,8 @@ use crate::workspace::{Workspace, cargo};
 
 /// Each of these puts a bug into the tree.
 const BUGS: &str = "tests/bugs";
+/// Has machines move while they run.
+const MOVING: &str = "--moving";
 /// A bug that so many histories do not find is not found.
 const ENOUGH: u64 = 20_000;
 
@@ -23,6 +25,8 @@ pub struct Request {
     pub first: u64,
     /// Nodes of each cluster; `None`: the seed decides.
     pub nodes: Option<u32>,
+    /// Machines move while they run.
+    pub moving: bool,
     /// Put bugs into a copy of the tree, and see how many histories find each.
     pub bugs: bool,
 }
@@ -38,6 +42,9 @@ pub fn simulate(workspace: &Workspace, request: &Request) -> Result<ExitCode> {
     command.args(["--first", &request.first.to_string()]);
     if let Some(nodes) = request.nodes {
         command.args(["--nodes", &nodes.to_string()]);
+    }
+    if request.moving {
+        command.arg(MOVING);
     }
     let status = command.status().context("dvs-simulate cannot be started")?;
     Ok(match status.success() {
@@ -65,16 +72,17 @@ fn find_bugs(workspace: &Workspace) -> Result<ExitCode> {
         .collect::<Result<Vec<PathBuf>>>()?;
     patches.retain(|path| path.extension().is_some_and(|it| it == "patch"));
     patches.sort();
-    println!("{:>9}  bug", "history");
+    println!("{:>9} {:>9}  bug", "history", "moving");
     let mut all = true;
     for patch in &patches {
         apply(&tree, patch, &[])?;
-        let seed = first_wrong(&tree, &place.join("target"));
+        let found = first_wrong(&tree, &place.join("target"));
         apply(&tree, patch, &["--reverse"])?;
-        let seed = seed?;
-        all &= seed.is_some() || is_harmless(patch)?;
-        let seed = seed.map_or("not found".to_owned(), |it| it.to_string());
-        println!("{seed:>9}  {}", title(patch)?);
+        let [standing, moving] = found?;
+        all &= standing.or(moving).is_some() || is_harmless(patch)?;
+        let number = |seed: Option<u64>| seed.map_or("not found".to_owned(), |it| it.to_string());
+        let (standing, moving) = (number(standing), number(moving));
+        println!("{standing:>9} {moving:>9}  {}", title(patch)?);
     }
     Ok(match all {
         true => ExitCode::SUCCESS,
@@ -116,12 +124,17 @@ fn apply(tree: &Path, patch: &Path, options: &[&str]) -> Result<()> {
     run(&mut command).map(|_| ())
 }
 
-/// The seed of the first wrong history.
-fn first_wrong(tree: &Path, target: &Path) -> Result<Option<u64>> {
+/// The seed of the first wrong history, where machines stay and where they move.
+fn first_wrong(tree: &Path, target: &Path) -> Result<[Option<u64>; 2]> {
     let program = build(tree, target)?;
+    Ok([play(&program, &[])?, play(&program, &[MOVING])?])
+}
+
+fn play(program: &Path, options: &[&str]) -> Result<Option<u64>> {
     let seeds = ENOUGH.to_string();
     let played = Command::new(program)
         .args(["--brief", "--seeds", &seeds])
+        .args(options)
         .output()
         .context("dvs-simulate cannot be started")?;
     if played.status.success() {

@@ -23,6 +23,9 @@ struct Arguments {
     /// Nodes of each cluster, 2 to 12; 1: a host without a cluster; left out: the seed decides
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..=12))]
     nodes: Option<u32>,
+    /// Machines move while they run
+    #[arg(long)]
+    moving: bool,
     /// Print only the seed of the first wrong history and what is wrong with it
     #[arg(long)]
     brief: bool,
@@ -32,6 +35,7 @@ impl Arguments {
     fn plan(&self, seed: u64) -> Plan {
         match self.nodes {
             Some(1) => Plan::new(seed),
+            nodes if self.moving => Plan::moving(seed, nodes),
             nodes => Plan::cluster(seed, nodes),
         }
     }

@@ -5,8 +5,10 @@ use std::collections::BinaryHeap;
 
 use virtio_dvs::directory::Lease;
 use virtio_dvs::frame::Class;
+use virtio_dvs::switch::PortId;
 
 use super::directory::Stream;
+use super::migration::Side;
 
 /// Microseconds and milliseconds in nanoseconds, the unit of all times here.
 pub(super) const US: u64 = 1_000;
@@ -100,6 +102,20 @@ pub(super) enum Event {
         class: Class,
         session: u64,
     },
+    /// A VMM does the next thing that a migration asks of it.
+    Vmm { migration: usize, side: Side },
+    /// Something comes from the VMM of the other side.
+    Mail { migration: usize, side: Side },
+    /// A VMM looks at its clock.
+    Tick { migration: usize, side: Side },
+    /// A VMM notices that its node is gone.
+    NodeGone { migration: usize, side: Side },
+    /// The connection of a VMM that is gone is closed.
+    VmmGone { migration: usize, side: Side },
+    /// Whoever runs the cluster starts a machine again that a migration has lost.
+    Recover { vm: u32 },
+    /// A port has waited long enough for a VMM.
+    Orphan { host: usize, run: u64, port: PortId },
     /// A fault of the plan.
     Fault(usize),
     /// Nobody begins anything new.

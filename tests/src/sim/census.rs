@@ -37,6 +37,13 @@ impl World {
                 self.ledger
                     .wrong(format!("node {} waits for the directory", host + 1));
             }
+            let switch = &self.hosts[host].switch;
+            let moving = switch.ports().chain(switch.ports_elsewhere());
+            let moving: Vec<_> = moving.filter_map(|id| switch.moving(id)).collect();
+            if !moving.is_empty() {
+                self.ledger
+                    .wrong(format!("node {} is left with VMs {moving:?}", host + 1));
+            }
             let usage = self.hosts[host].switch.usage();
             let left = [usage.asked, usage.waiting, usage.claims, usage.owed];
             if left != [0; 4] {

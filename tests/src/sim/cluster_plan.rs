@@ -2,8 +2,11 @@
 
 use super::agenda::{MS, US};
 use super::dice::Dice;
-use super::plan::{Fault, Plan, Program, Settings, Trouble, programs, settings};
+use super::migration::Side;
+use super::plan::{Fault, Plan, Program, Settings, Trouble, Upset, UpsetKind, programs, settings};
 
+/// Things that the two VMMs of a migration do in all, about.
+const STEPS: u64 = 32;
 /// Nodes of a cluster, at most.
 const NODES_MAX: u64 = 12;
 
@@ -33,6 +36,52 @@ impl Plan {
             programs: all,
             faults,
         }
+    }
+}
+
+impl Plan {
+    /// The same, with machines that move while they run: several at once, in all directions.
+    pub fn moving(seed: u64, nodes: Option<u32>) -> Plan {
+        let mut plan = Plan::cluster(seed, nodes);
+        let mut dice = Dice::new(seed ^ 0x0b3d_f00d_0000_0000);
+        let count = dice.pick(&[1, 2, 3, 5, 8]);
+        // Sometimes all at one time.
+        let spread = if dice.chance(30) {
+            MS
+        } else {
+            plan.settings.busy_ns
+        };
+        let migration = |_| Fault {
+            at: dice.below(spread),
+            what: migration(&mut dice, &plan.settings),
+        };
+        plan.faults.extend((0..count).map(migration));
+        plan.faults.sort_by_key(|fault| fault.at);
+        plan
+    }
+}
+
+fn migration(dice: &mut Dice, settings: &Settings) -> Trouble {
+    let side = dice.pick(&[Side::Source, Side::Destination]);
+    let what = dice.pick(&[
+        UpsetKind::VmmKilled(side),
+        UpsetKind::NodeKilled(side),
+        UpsetKind::NodeKilled(side),
+        UpsetKind::DirectoryCut(side),
+        UpsetKind::DirectoryDown,
+        UpsetKind::LinkCut,
+        UpsetKind::Fails,
+        UpsetKind::Cancelled(side),
+    ]);
+    let upset = Upset {
+        step: u32::try_from(dice.below(STEPS)).unwrap_or(0),
+        what,
+        down: long(dice, settings),
+    };
+    Trouble::Migrate {
+        vm: 1 + u32::try_from(dice.below(settings.vms.into())).unwrap_or(0),
+        to: dice.index(settings.nodes as usize),
+        upset: dice.chance(60).then_some(upset),
     }
 }
 

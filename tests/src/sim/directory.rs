@@ -79,6 +79,13 @@ impl Desk {
         self.known.clear();
     }
 
+    /// Whether a node's wish to have a VM is on its way.
+    pub(super) fn wants(&self, vm: u32) -> bool {
+        let wants =
+            |it: &(RequestId, Request)| matches!(it.1, Request::Take { vm: it, .. } if it == vm);
+        self.requests.iter().any(wants)
+    }
+
     /// Whether somebody waits for an answer.
     pub(super) fn is_quiet(&self) -> bool {
         self.requests.is_empty() && self.streams.values().all(VecDeque::is_empty)
@@ -163,6 +170,9 @@ impl World {
         }
         let me = self.hosts[host].node;
         let (reply, changes) = self.directory.truth.apply(me, &request);
+        if let (Request::End(owner), Reply::Plain(Answer::Done(Ok(())))) = (&request, &reply) {
+            self.given_up(*owner);
+        }
         for change in changes {
             self.spread(change);
         }
@@ -234,6 +244,15 @@ impl World {
                 let answer = match reply {
                     Reply::Plain(answer) => answer,
                     Reply::Located(_, sight) => Answer::Located(self.lives(host, sight)),
+                    Reply::Seen(_, seen) => {
+                        let seen = seen.map(|(mut seen, tenure)| {
+                            let life = seen.record.life;
+                            let life = life.filter(|it| self.goes_on(host, it.node, tenure));
+                            seen.record.life = life;
+                            seen
+                        });
+                        Answer::Seen(Ok(seen))
+                    }
                     Reply::Found(_, found) => {
                         let found = found.filter(|it| self.goes_on(host, it.0.location.node, it.1));
                         Answer::Found(found.map(|it| it.0))
@@ -335,6 +354,7 @@ impl World {
     /// The node reaches the directory again: requests go on, answers that were lost are got once
     /// more, and watches begin with what holds now.
     pub(super) fn watches_begin(&mut self, host: usize) {
+        let me = self.hosts[host].node;
         let desk = self.desk(host);
         let requests = desk.requests.len();
         let mut answers = desk.streams.remove(&Stream::Answers).unwrap_or_default();
@@ -342,7 +362,7 @@ impl World {
             if let Told::Answer(_, reply) = told
                 && self.dice.chance(50)
             {
-                *reply = self.directory.truth.read_again(reply);
+                *reply = self.directory.truth.read_again(me, reply);
             }
         }
         for told in answers {

@@ -56,7 +56,7 @@ impl World {
     }
 
     /// Carries at most `share` frames of a transmit ring; true if more may be there.
-    fn drain(&mut self, host: usize, port: PortId, vm: u32, share: usize) -> bool {
+    pub(super) fn drain(&mut self, host: usize, port: PortId, vm: u32, share: usize) -> bool {
         let life = self.guest(vm).life;
         if let Some(half) = self.hosts[host].half_done.take_if(|it| it.vm == vm)
             && half.life == life
@@ -162,6 +162,9 @@ impl World {
         let fine = match reason {
             Drop::DestinationOver | Drop::DestinationNew | Drop::NotRunning => true,
             Drop::Looking | Drop::LinkDown | Drop::NoLease | Drop::NotHere => self.is_cluster(),
+            Drop::Held => self.ledger.has_moved(source.0),
+            // It was under way when its machine moved.
+            Drop::Contradicts if self.ledger.has_moved(source.0) => true,
             // It does not know it yet.
             Drop::SourceOver | Drop::Contradicts => self.ledger.is_life_over(source),
             _ => false,

@@ -18,10 +18,7 @@ impl World {
                 self.ledger.trouble(self.now, self.now + down);
             }
             Trouble::NodeCrash { host, down, midway } if self.hosts[host].up => {
-                self.out_of_order(down);
-                self.node_crash(host, Some(midway));
-                self.links_lost(host, false);
-                self.agenda.add(self.now + down, Event::NodeStart { host });
+                self.node_killed(host, down, Some(midway));
             }
             Trouble::HostLoss { host, down, to } if self.hosts[host].up => {
                 self.host_lost(host, down, to);
@@ -30,14 +27,7 @@ impl World {
             Trouble::LostRetry => self.retries_to_lose += 1,
             Trouble::LostNotice => self.notices_to_lose += 1,
             Trouble::CutDirectory { host, down } => self.cut_directory(host, down),
-            Trouble::DirectoryDown { down } => {
-                self.out_of_order(down);
-                self.directory.outages += 1;
-                for host in 0..self.hosts.len() {
-                    self.touch(host);
-                }
-                self.agenda.add(self.now + down, Event::DirectoryUp);
-            }
+            Trouble::DirectoryDown { down } => self.directory_down(down),
             Trouble::CutLink {
                 one,
                 other,
@@ -58,6 +48,7 @@ impl World {
                 }
             }
             Trouble::Move { vm, to } => self.move_machine(vm, to),
+            Trouble::Migrate { vm, to, upset } => self.migrate(vm, to, upset),
         }
     }
 
@@ -75,11 +66,29 @@ impl World {
         self.ledger.trouble(self.now, self.now + takes);
     }
 
+    pub(super) fn node_killed(&mut self, host: usize, down: u64, midway: Option<u32>) {
+        self.out_of_order(down);
+        self.node_crash(host, midway);
+        self.links_lost(host, false);
+        self.agenda.add(self.now + down, Event::NodeStart { host });
+    }
+
+    pub(super) fn directory_down(&mut self, down: u64) {
+        self.out_of_order(down);
+        self.directory.outages += 1;
+        for host in 0..self.hosts.len() {
+            self.touch(host);
+        }
+        self.agenda.add(self.now + down, Event::DirectoryUp);
+    }
+
     fn host_lost(&mut self, host: usize, down: u64, to: Option<usize>) {
         let ttl = self.plan.settings.ttl_ns;
         self.out_of_order(down.max(ttl) + MS);
+        self.vmms_lost(host, down);
         for vm in 1..=self.plan.settings.vms {
-            if self.guest(vm).host != host || self.guest(vm).attaching {
+            let guest = self.guest(vm);
+            if guest.host != host || guest.attaching || guest.migration.is_some() {
                 continue;
             }
             if self.guest(vm).power == Power::On {
@@ -101,7 +110,7 @@ impl World {
         self.agenda.add(self.now + down, Event::NodeStart { host });
     }
 
-    fn cut_directory(&mut self, host: usize, down: u64) {
+    pub(super) fn cut_directory(&mut self, host: usize, down: u64) {
         self.out_of_order(down);
         self.desk(host).cuts += 1;
         self.touch(host);
@@ -114,8 +123,9 @@ impl World {
         self.touch(host);
     }
 
-    fn cut_link(&mut self, one: usize, other: usize, down: u64, silent: bool) {
+    pub(super) fn cut_link(&mut self, one: usize, other: usize, down: u64, silent: bool) {
         self.out_of_order(down);
+        self.vmms_parted(one, other, silent);
         self.link(one, other).cuts += 1;
         self.break_link(one, other, silent);
         let event = Event::HealLink { one, other };

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 use dvs_core::{CallId, Core, Identity, Limits, Stats};
 use virtio_dvs::spec::DeviceConfig;
 
+use super::agenda::Event;
 use super::plan::Settings;
 
 /// How far a machine is.
@@ -45,6 +46,12 @@ pub(super) struct Guest {
     pub(super) interrupted: bool,
     pub(super) timer_at: u64,
     pub(super) stalled_until: u64,
+    /// Its CPUs are stopped, and since when.
+    pub(super) paused: Option<u64>,
+    /// What it would have done since.
+    pub(super) frozen: Vec<Event>,
+    /// Which migration it is in.
+    pub(super) migration: Option<usize>,
     /// Whose calls are under way.
     pub(super) callers: BTreeMap<CallId, usize>,
     /// Frames that the node took from this core, and that this core got.
@@ -72,6 +79,9 @@ impl Guest {
             interrupted: false,
             timer_at: u64::MAX,
             stalled_until: 0,
+            paused: None,
+            frozen: Vec::new(),
+            migration: None,
             callers: BTreeMap::new(),
             taken: 0,
             given: 0,

@@ -6,10 +6,11 @@ use std::collections::{BTreeMap, VecDeque};
 use virtio_dvs::directory::{
     Answer, Directory, DirectoryError, NodeId, RequestId, VmRecord, local::Local,
 };
-use virtio_dvs::switch::{Action, PortId, Switch};
+use virtio_dvs::switch::{Action, PortId, Switch, Ticket};
 
 use super::agenda::{Event, MS};
 use super::guest::{Guest, Power};
+use super::migration::Asked;
 use super::network::host_of;
 use super::world::World;
 
@@ -20,9 +21,11 @@ const ADOPTION: u64 = 200 * MS;
 
 /// What the node keeps of a port beside the switch.
 #[derive(Debug, Default)]
-struct Port {
-    connected: bool,
+pub(super) struct Port {
+    pub(super) connected: bool,
     adopted: bool,
+    /// Nobody can connect any more.
+    pub(super) cut_off: bool,
 }
 
 /// A frame that a node carried and could not give back before it died.
@@ -46,7 +49,9 @@ pub(super) struct Host {
     /// Of a host without a cluster.
     directory: Local,
     answers: VecDeque<(RequestId, Answer)>,
-    ports: BTreeMap<PortId, Port>,
+    pub(super) ports: BTreeMap<PortId, Port>,
+    /// What was asked for VMs that move.
+    pub(super) tickets: BTreeMap<Ticket, Asked>,
     pub(super) half_done: Option<HalfDone>,
 }
 
@@ -62,6 +67,7 @@ impl Host {
             directory: Local::in_memory(),
             answers: VecDeque::new(),
             ports: BTreeMap::new(),
+            tickets: BTreeMap::new(),
             half_done: None,
         }
     }
@@ -139,9 +145,17 @@ impl World {
             Action::Notify(node, notice) => self.notify(host, node, notice),
             Action::Dial(node) => self.dial(host, node),
             Action::HangUp(node) => self.hang_up_link(host, node),
-            moving => self
-                .ledger
-                .wrong(format!("{moving:?}, though nothing moves")),
+            Action::Settled(ticket, settled) => self.move_settled(host, ticket, settled),
+            Action::Carries(port) => self.carries(host, port),
+            Action::Orphaned(port) => {
+                let run = self.hosts[host].run;
+                let event = Event::Orphan { host, run, port };
+                self.agenda.add(self.now + ADOPTION, event);
+            }
+            Action::CutOff(port) => {
+                self.hosts[host].ports.entry(port).or_default().cut_off = true;
+            }
+            Action::Removed(port) => self.port_lost(host, port),
         }
     }
 
@@ -160,7 +174,13 @@ impl World {
         let Some((host, port)) = self.port_of(vm) else {
             return; // The node comes back and says so.
         };
+        if self.is_holding(vm) {
+            return; // Once it may carry again.
+        }
         let state = self.hosts[host].ports.entry(port).or_default();
+        if state.cut_off {
+            return;
+        }
         if std::mem::replace(&mut state.connected, true) {
             return; // It found the node by itself.
         }
@@ -170,7 +190,7 @@ impl World {
 
     /// A life has begun, or goes on. A driver that is loaded goes on with its rings; otherwise it
     /// resets the device, and then drives it.
-    fn begun(&mut self, host: usize, port: PortId) {
+    pub(super) fn begun(&mut self, host: usize, port: PortId) {
         let vm = self.vm_of(host, port);
         self.judge_owners(host, vm);
         let config = self.hosts[host].switch.config(port);
@@ -179,6 +199,9 @@ impl World {
         let guest = self.guest_mut(vm);
         if guest.power == Power::Off || guest.host != host || !connected {
             return; // The VMM that asked for it is gone, or comes later.
+        }
+        if guest.paused.is_some() {
+            return; // The rings are set up when its CPUs run.
         }
         let boot = guest.boot;
         if guest.core.is_none() && !guest.reset_done {
@@ -194,8 +217,9 @@ impl World {
             return self.ledger.wrong(format!("VM {vm} gets no core"));
         }
         let incarnation = self.hosts[host].switch.incarnation(port);
+        let life = (vm, self.guest(vm).incarnation);
         // In a cluster it may have been given up, which it will be told.
-        if incarnation != Some(self.guest(vm).incarnation) && self.count.lapses == 0 {
+        if incarnation != Some(life.1) && !self.ledger.is_lapsed(life) {
             self.ledger
                 .wrong(format!("VM {vm} goes on in {incarnation:?}"));
         }
@@ -264,8 +288,10 @@ impl World {
         state.switch = switch(state.node);
         state.answers.clear();
         state.ports.clear();
+        state.tickets.clear();
         self.desk(host).forget();
         self.touch(host);
+        self.vmms_lose_node(host);
     }
 
     /// What the directory knows of the VMs of a host.
@@ -290,8 +316,11 @@ impl World {
             let adopted = record.driving;
             match state.switch.restore(record) {
                 Ok(port) => {
-                    let connected = false;
-                    state.ports.insert(port, Port { connected, adopted });
+                    let port_state = Port {
+                        adopted,
+                        ..Port::default()
+                    };
+                    state.ports.insert(port, port_state);
                 }
                 Err(error) => self.ledger.wrong(format!("after a restart: {error}")),
             }
@@ -322,8 +351,32 @@ impl World {
         let left = |(id, port): (&PortId, &Port)| (port.adopted && !port.connected).then_some(*id);
         let ports: Vec<PortId> = self.hosts[host].ports.iter().filter_map(left).collect();
         for port in ports {
-            self.hosts[host].switch.disconnected(port);
+            self.hosts[host].switch.abandon(port);
             self.settle(host);
+        }
+    }
+
+    /// A VM is on its way, and no VMM has come to its port.
+    pub(super) fn orphan_over(&mut self, host: usize, run: u64, port: PortId) {
+        if self.hosts[host].run == run {
+            self.hosts[host].switch.abandon(port);
+            self.settle(host);
+        }
+    }
+
+    /// A port may be used (again).
+    fn carries(&mut self, host: usize, port: PortId) {
+        let vm = self.vm_of(host, port);
+        self.judge_owners(host, vm);
+        if self.guest(vm).host != host {
+            return;
+        }
+        if self.guest(vm).running {
+            self.hosts[host].switch.started(port);
+            self.interrupt_later(vm);
+            self.kick_later(vm);
+        } else {
+            self.begun(host, port);
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Leases: how a node's begins to be doubtful, runs out, and is had again.
 
-use virtio_dvs::directory::{Lease, News};
+use virtio_dvs::directory::{Lease, News, Owner};
 
 use super::agenda::Event;
 use super::world::World;
@@ -132,14 +132,28 @@ impl World {
                 .wrong(format!("{node} goes on without its lease"));
         }
         for owner in self.directory.truth.lives_at(node) {
-            self.ledger.lapsed(owner.vm, owner.incarnation);
-            for index in 0..self.processes.len() {
-                if self.processes[index].vm == owner.vm {
-                    let number = self.processes[index].number;
-                    self.ledger.down(number, self.now);
-                }
-            }
+            self.others_give_up(owner);
         }
         self.spread_node(node, tenure, false);
+    }
+
+    /// A life is over for the others, though its guest may know nothing of that.
+    fn others_give_up(&mut self, owner: Owner) {
+        self.ledger.lapsed(owner.vm, owner.incarnation);
+        for index in 0..self.processes.len() {
+            if self.processes[index].vm == owner.vm {
+                let number = self.processes[index].number;
+                self.ledger.down(number, self.now);
+            }
+        }
+    }
+
+    /// A node has ended a life: where no VMM has come to a VM that may have left, it may be alive.
+    pub(super) fn given_up(&mut self, owner: Owner) {
+        let guest = self.guest(owner.vm);
+        if guest.core.is_some() && guest.incarnation == owner.incarnation {
+            self.trace(|| format!("{owner:?} is given up"));
+            self.others_give_up(owner);
+        }
     }
 }

@@ -85,6 +85,10 @@ pub(super) struct Ledger {
     lapsed: BTreeSet<(u32, u32)>,
     /// Times in which a guest was out of another's reach.
     troubles: Vec<Span>,
+    /// Those of machines that stand still, by VM.
+    standing: BTreeMap<u32, usize>,
+    /// Machines that have moved, or begun to: what they had sent may be of an old place.
+    moved: BTreeSet<u32>,
     /// What is wrong.
     pub(super) violations: Vec<String>,
 }
@@ -150,6 +154,25 @@ impl Ledger {
 
     pub(super) fn trouble(&mut self, from: u64, to: u64) {
         self.troubles.push(Span { from, to });
+    }
+
+    /// A machine stands still from now on.
+    pub(super) fn stands(&mut self, vm: u32, now: u64) {
+        self.moved.insert(vm);
+        self.standing.insert(vm, self.troubles.len());
+        self.trouble(now, u64::MAX);
+    }
+
+    /// It goes on, or is dead.
+    pub(super) fn goes_on(&mut self, vm: u32, now: u64) {
+        let index = self.standing.remove(&vm);
+        if let Some(span) = index.and_then(|it| self.troubles.get_mut(it)) {
+            span.to = now + self.lag;
+        }
+    }
+
+    pub(super) fn has_moved(&self, vm: u32) -> bool {
+        self.moved.contains(&vm)
     }
 
     /// Whether something was out of reach then.

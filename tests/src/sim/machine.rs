@@ -65,7 +65,8 @@ impl World {
 
     pub(super) fn move_machine(&mut self, vm: u32, to: usize) {
         let from = self.guest(vm).host;
-        if self.guest(vm).power == Power::Off || from == to {
+        let guest = self.guest(vm);
+        if guest.power == Power::Off || from == to || guest.migration.is_some() {
             return;
         }
         self.die(vm);
@@ -78,9 +79,13 @@ impl World {
 
     /// The machine and its VMM die.
     pub(super) fn crash(&mut self, vm: u32, down: u64) {
-        if self.guest(vm).power == Power::Off {
+        if self.guest(vm).power == Power::Off || self.vmm_crashes(vm, down) {
             return;
         }
+        self.crash_now(vm, down);
+    }
+
+    pub(super) fn crash_now(&mut self, vm: u32, down: u64) {
         self.die(vm);
         self.ledger.trouble(self.now, self.now + down);
         let boot = self.guest(vm).boot;
@@ -96,6 +101,8 @@ impl World {
         let guest = self.guest_mut(vm);
         guest.power = Power::Off;
         guest.forget();
+        self.cpus_run(vm);
+        let guest = self.guest_mut(vm);
         let incarnation = guest.incarnation;
         self.ledger.life_over(vm, incarnation);
     }

@@ -18,6 +18,7 @@ mod lease;
 mod ledger;
 mod machine;
 mod many;
+mod migration;
 mod network;
 mod plan;
 mod program;
@@ -30,7 +31,8 @@ use std::collections::BTreeMap;
 use dvs_core::Stats;
 
 pub use many::Many;
-pub use plan::{Fault, Plan, Program, Role, Settings, Trouble};
+pub use migration::Side;
+pub use plan::{Fault, Plan, Program, Role, Settings, Trouble, Upset, UpsetKind};
 pub use shrink::shrink;
 
 /// What a history came to.
@@ -87,6 +89,16 @@ pub struct Counts {
     pub refused_controls: u64,
     /// RETRYs lost without a trace.
     pub lost_retries: u64,
+    /// Migrations that were begun.
+    pub migrations: u64,
+    /// Requests of VMMs for machines that move.
+    pub tickets: u64,
+    /// Machines that went on at another host.
+    pub moved: u64,
+    /// Machines that stayed.
+    pub stayed: u64,
+    /// Machines that a migration has lost.
+    pub lost: u64,
     /// Faults that were played.
     pub faults: u64,
     /// Frames sent again by cores.
@@ -129,6 +141,11 @@ impl Counts {
         self.dropped += other.dropped;
         self.refused_controls += other.refused_controls;
         self.lost_retries += other.lost_retries;
+        self.migrations += other.migrations;
+        self.tickets += other.tickets;
+        self.moved += other.moved;
+        self.stayed += other.stayed;
+        self.lost += other.lost;
         self.faults += other.faults;
         self.sent_again += other.sent_again;
         self.duplicates += other.duplicates;

@@ -3,6 +3,7 @@
 
 use super::agenda::{MS, US};
 use super::dice::Dice;
+use super::migration::Side;
 
 /// A history to be played.
 #[derive(Debug, Clone)]
@@ -190,6 +191,15 @@ pub enum Trouble {
         /// The directory is out of its reach too.
         directory: bool,
     },
+    /// A machine moves to another host while it runs.
+    Migrate {
+        /// Which one.
+        vm: u32,
+        /// To which host.
+        to: usize,
+        /// What goes wrong in the middle.
+        upset: Option<Upset>,
+    },
     /// A machine is switched off, detached, attached to another host, and boots there.
     Move {
         /// Which one.
@@ -197,6 +207,36 @@ pub enum Trouble {
         /// To which host.
         to: usize,
     },
+}
+
+/// What goes wrong in the middle of a migration.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Upset {
+    /// Before the VMMs have done so many things.
+    pub step: u32,
+    /// What.
+    pub what: UpsetKind,
+    /// For how long, where it passes.
+    pub down: u64,
+}
+
+/// What goes wrong in the middle of a migration, at its source or at its destination.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum UpsetKind {
+    /// The VMM is killed.
+    VmmKilled(Side),
+    /// The node is killed and started again.
+    NodeKilled(Side),
+    /// The host cannot reach the directory.
+    DirectoryCut(Side),
+    /// Neither can reach the directory.
+    DirectoryDown,
+    /// The two hosts cannot reach each other.
+    LinkCut,
+    /// The VMM cannot do what it is about to do.
+    Fails,
+    /// Somebody wishes that it stays, or does not come.
+    Cancelled(Side),
 }
 
 impl Plan {

@@ -1,6 +1,6 @@
 //! Leaves parts of a history out as long as it fails.
 
-use super::plan::{Plan, Role};
+use super::plan::{Plan, Role, Trouble};
 use super::play;
 
 /// Letters of what is wrong that tell one kind of failure from another.
@@ -33,6 +33,14 @@ fn smaller(plan: &Plan) -> impl Iterator<Item = Plan> + '_ {
         plan.faults.remove(index);
         plan
     });
+    let without_upsets = (0..plan.faults.len()).filter_map(|index| {
+        let mut plan = plan.clone();
+        match &mut plan.faults[index].what {
+            Trouble::Migrate { upset, .. } => upset.take()?,
+            _ => return None,
+        };
+        Some(plan)
+    });
     let fewer_calls = (0..plan.programs.len()).filter_map(|index| {
         let mut plan = plan.clone();
         match &mut plan.programs[index].role {
@@ -54,7 +62,8 @@ fn smaller(plan: &Plan) -> impl Iterator<Item = Plan> + '_ {
             plan
         })
     });
-    without_faults.chain(idle).chain(fewer_calls).chain(simpler)
+    let fewer_faults = without_faults.chain(without_upsets);
+    fewer_faults.chain(idle).chain(fewer_calls).chain(simpler)
 }
 
 type Step = (fn(&Plan) -> bool, fn(&mut Plan));

@@ -1,11 +1,13 @@
 //! What the directory of a cluster holds, and what a request makes of it. Every request is carried
 //! out at one moment; there is no time in it.
 
+mod moves;
+
 use std::collections::BTreeMap;
 
 use virtio_dvs::directory::{
-    Answer, BoundRecord, DirectoryError, Endpoint, Found, Location, NodeId, Owner, Request,
-    VmRecord,
+    Answer, BoundRecord, DirectoryError, Endpoint, Found, Location, NodeId, Owner, Place, Request,
+    Seen, VmRecord,
 };
 use virtio_dvs::vm::{DcAttributes, VmAttributes};
 
@@ -29,6 +31,8 @@ pub(super) enum Reply {
     Located(u32, Sight),
     /// An endpoint was looked for.
     Found(Endpoint, Option<(Found, Tenure)>),
+    /// The record of a VM was looked at, perhaps after it was changed.
+    Seen(u32, Option<(Box<Seen>, Tenure)>),
 }
 
 /// What is different now.
@@ -214,15 +218,21 @@ impl Truth {
             Request::Lookup { endpoint } | Request::Await { endpoint } => {
                 return (Reply::Found(*endpoint, self.lookup(*endpoint)), changes);
             }
-            Request::Take { .. } | Request::Look { .. } => Answer::Seen(Err(DirectoryError::Alone)),
+            Request::Take { vm, from } => {
+                changes.push(Change::Vm(*vm));
+                self.take(me, *vm, *from);
+                return (Reply::Seen(*vm, self.seen(me, *vm)), changes);
+            }
+            Request::Look { vm } => return (Reply::Seen(*vm, self.seen(me, *vm)), changes),
             Request::Locate { vm } => return (Reply::Located(*vm, self.sight_now(*vm)), changes),
         };
         (Reply::Plain(answer), changes)
     }
 
     /// What a read says now that was asked before.
-    pub(super) fn read_again(&self, reply: &Reply) -> Reply {
+    pub(super) fn read_again(&self, me: NodeId, reply: &Reply) -> Reply {
         match reply {
+            Reply::Seen(vm, _) => Reply::Seen(*vm, self.seen(me, *vm)),
             Reply::Located(vm, _) => Reply::Located(*vm, self.sight_now(*vm)),
             Reply::Found(endpoint, _) => Reply::Found(*endpoint, self.lookup(*endpoint)),
             Reply::Plain(answer) => Reply::Plain(answer.clone()),

@@ -12,8 +12,9 @@ use super::directory::Directory;
 use super::guest::Guest;
 use super::host::Host;
 use super::ledger::Ledger;
+use super::migration::Migration;
 use super::network::{Link, Pair};
-use super::plan::{Plan, Program};
+use super::plan::{Plan, Program, Trouble};
 use super::program::Process;
 use super::{Counts, History};
 
@@ -49,6 +50,7 @@ pub(super) struct World {
     /// Of a cluster.
     pub(super) directory: Directory,
     pub(super) links: BTreeMap<Pair, Link>,
+    pub(super) migrations: Vec<Migration>,
     tracing: bool,
     lines: VecDeque<String>,
 }
@@ -81,6 +83,7 @@ impl World {
             notices_to_lose: 0,
             outage_max: 0,
             links: BTreeMap::new(),
+            migrations: Vec::new(),
             tracing,
             lines: VecDeque::new(),
             plan,
@@ -226,6 +229,13 @@ impl World {
                 class,
                 session,
             } => self.link_room(host, peer, class, session),
+            Event::Vmm { migration, side } => self.vmm_acts(migration, side),
+            Event::Mail { migration, side } => self.vmm_hears(migration, side),
+            Event::Tick { migration, side } => self.vmm_looks_at_clock(migration, side),
+            Event::NodeGone { migration, side } => self.vmm_lost_node(migration, side),
+            Event::VmmGone { migration, side } => self.vmm_disconnects(migration, side),
+            Event::Recover { vm } => self.recover(vm),
+            Event::Orphan { host, run, port } => self.orphan_over(host, run, port),
             Event::Fault(index) => self.fault(self.plan.faults[index].what),
             Event::Drain => self.draining = true,
         }
@@ -238,14 +248,42 @@ impl World {
             Event::Step { program, .. }
             | Event::Leave { program, .. }
             | Event::GraceOver { program, .. } => self.processes[program].vm,
-            _ => return false,
+            _ => return self.frozen(event),
         };
+        if self.freeze(vm, event) {
+            return true;
+        }
         let until = self.guest(vm).stalled_until;
         let postponed = until > self.now;
         if postponed {
             self.agenda.add(until, event);
         }
         postponed
+    }
+
+    /// What else a guest does only while its CPUs run.
+    fn frozen(&mut self, event: Event) -> bool {
+        let vm = match event {
+            Event::ResetDevice { vm, .. } => vm,
+            Event::Exec { program, .. } => self.processes[program].vm,
+            Event::Fault(index) => match self.plan.faults[index].what {
+                Trouble::Exit { program, .. } => self.processes[program].vm,
+                Trouble::Reset { vm } => vm,
+                _ => return false,
+            },
+            _ => return false,
+        };
+        self.freeze(vm, event)
+    }
+
+    /// A guest whose CPUs are stopped does it when they run again.
+    fn freeze(&mut self, vm: u32, event: Event) -> bool {
+        let guest = self.guest_mut(vm);
+        let paused = guest.paused.is_some();
+        if paused {
+            guest.frozen.push(event);
+        }
+        paused
     }
 
     fn interrupt(&mut self, vm: u32) {
