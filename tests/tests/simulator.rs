@@ -86,12 +86,6 @@ fn every_history_of_a_cluster_is_right() {
 }
 
 #[test]
-fn every_history_of_a_cluster_whose_machines_move_is_right() {
-    let histories = variable("DVS_HISTORIES").unwrap_or(CLUSTERS);
-    play_all(1..=histories, |seed| Plan::moving(seed, None));
-}
-
-#[test]
 fn a_seed_is_one_history() {
     for plan in [Plan::new(7), Plan::cluster(7, None), Plan::moving(7, None)] {
         let (one, other) = (play_traced(&plan), play_traced(&plan));

@@ -200,7 +200,7 @@ impl World {
         }
     }
 
-    fn ask_node(&mut self, number: usize, side: Side, request: MoveRequest) {
+    pub(super) fn ask_node(&mut self, number: usize, side: Side, request: MoveRequest) {
         let what = match request {
             MoveRequest::Place { .. } => What::Place,
             MoveRequest::Prepare { .. } => What::Prepare,

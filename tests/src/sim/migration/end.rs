@@ -30,8 +30,9 @@ impl World {
         let Some(port) = self.hosts[host].switch.any_port_of(vm).filter(|_| !another) else {
             return;
         };
+        let up = self.hosts[host].up;
         let state = self.hosts[host].ports.entry(port).or_default();
-        if self.hosts[host].up && std::mem::take(&mut state.connected) {
+        if up && std::mem::take(&mut state.connected) {
             self.hosts[host].switch.disconnected(port);
             self.settle(host);
         }

@@ -165,6 +165,7 @@ fn offer(number: usize, vm: u32, place: Place) -> Option<Offer> {
 
 fn able(node: NodeId) -> compat::Host {
     compat::Host {
+        port: 7500,
         node: node.0,
         cluster: "simulated".into(),
         machine: 1,
