@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use rustix::rand::{GetRandomFlags, getrandom};
+
 use super::vm::{Vm, failed};
 use super::{Message, Vmm, VmmError};
 use crate::api::{ApiError, Receiving as ReceivingUrl, Request, Response};
@@ -154,9 +156,7 @@ impl Vmm {
             }
             Step::GiveUp(done) => {
                 self.drop_vm();
-                {
-                    let _ = done.send(());
-                };
+                let _ = done.send(());
             }
             Step::Runs => {
                 if let Some(vm) = &mut self.vm {
@@ -178,34 +178,32 @@ impl Vmm {
         self.moves.ending = Some(ending);
         let postponed = self.moves.postponed.take();
         match ending {
-            Ending::Left => self.leave(),
-            Ending::Stayed => {
-                if let Some(event) = postponed {
-                    self.guest_event(event);
-                }
-            }
+            Ending::Left => return self.leave(),
+            Ending::Stayed => {}
             Ending::Arrived => {
                 tracing::info!("the virtual machine has come and runs");
                 let number = self.moves.current.as_ref().map(|it| it.progress().vm);
                 if let (Some(Hook(hook)), Some(vm)) = (self.moves.expecting.take(), number) {
                     hook(vm);
                 }
-                if let Some(event) = postponed {
-                    self.guest_event(event);
-                }
             }
-            Ending::NotHere if self.moves.expecting.is_some() => {
-                let why = self
-                    .moves
-                    .current
-                    .as_ref()
-                    .and_then(|it| it.progress().error);
-                let why = why.map_or_else(|| "cancelled".to_owned(), String::from);
-                let error = VmmError::Guest(format!("the virtual machine does not come: {why}"));
-                self.end.get_or_insert(Err(error));
-            }
-            Ending::NotHere => {}
+            Ending::NotHere => return self.nobody_comes(),
         }
+        if let Some(event) = postponed {
+            self.guest_event(event);
+        }
+    }
+
+    /// A process that is there for one machine ends without it.
+    fn nobody_comes(&mut self) {
+        if self.moves.expecting.is_none() {
+            return;
+        }
+        let progress = self.moves.current.as_ref().map(|it| it.progress());
+        let why = progress.and_then(|it| it.error);
+        let why = why.map_or_else(|| "cancelled".to_owned(), String::from);
+        let error = VmmError::Guest(format!("the virtual machine does not come: {why}"));
+        self.end.get_or_insert(Err(error));
     }
 
     /// The machine runs elsewhere: this process ends once somebody knows how it went, or soon.
@@ -227,6 +225,6 @@ impl Vmm {
 /// Tells an attempt from all others, and cannot be guessed.
 fn attempt() -> std::io::Result<[u8; 16]> {
     let mut bytes = [0; 16];
-    std::io::Read::read_exact(&mut std::fs::File::open("/dev/urandom")?, &mut bytes)?;
+    getrandom(&mut bytes, GetRandomFlags::empty())?;
     Ok(bytes)
 }

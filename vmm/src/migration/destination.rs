@@ -1,28 +1,28 @@
 //! The control thread of the side that a VM comes to.
 
-use std::io::BufWriter;
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::os::fd::AsFd;
 use std::path::PathBuf;
-use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::mpsc::{self, Receiver};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use dvs_migration::compat::Host;
 use dvs_migration::destination::{Action, Destination, Event, Outcome, Waits};
 use dvs_migration::layout::Layout;
-use dvs_migration::message::{Accept, Offer, ToDestination, ToSource, send};
+use dvs_migration::message::{Accept, Offer, ToDestination, ToSource};
 use dvs_migration::pages::{Attempt, Compression, MAX_STREAMS};
 use dvs_migration::precopy::Sent;
 use dvs_migration::progress::{Progress, Side, State};
-use dvs_migration::stream::StreamWriter;
-use dvs_migration::text::Text;
 use socket2::SockRef;
 
-use super::channel::{Channel, Security, Writer};
+use super::channel::{Channel, Security};
+use super::events::Events;
 use super::guest::Guest;
+use super::host;
 use super::node::Node;
 use super::pack::Touched;
+use super::peer::Peer;
 use super::receiver;
 use super::request::ReceiveMigration;
 use super::source::give_up;
@@ -30,14 +30,12 @@ use super::worker::Worker;
 use super::{Ending, Main, Migration, Step};
 use crate::api::config::{ConsoleConfig, ConsoleMode, DvsConfig, VmConfig};
 use crate::machine::memory::GuestMemory;
-use crate::machine::{self, HostCpu, MACHINE_VERSION};
 
 /// Connections that are served at once, at most: the control connection, data streams, and some
 /// that turn out to be strangers.
 const MAX_CONNECTIONS: usize = MAX_STREAMS as usize + 16;
 /// How long what was begun may take at the end.
 const LAST_JOBS: Duration = Duration::from_secs(10);
-const LONGEST_WAIT: Duration = Duration::from_secs(3600);
 
 /// A machine that is to be built, empty.
 #[derive(Debug)]
@@ -74,10 +72,9 @@ impl Receiving {
         let listen = |error: std::io::Error| format!("cannot listen on {address}: {error}");
         let listener = TcpListener::bind(address).map_err(listen)?;
         let address = listener.local_addr().map_err(listen)?;
-        let host = host(&request, info.nodeid, &cluster, address.port())?;
-        let (events, inbox) = channel();
+        let host = host::host(&request, info.nodeid, &cluster, address.port())?;
+        let (events, inbox) = Events::open();
         let shared = Arc::new(Shared {
-            began: Instant::now(),
             host,
             events,
             stage: Mutex::new(Stage::Listening),
@@ -93,8 +90,7 @@ impl Receiving {
             request,
             shared: shared.clone(),
             main,
-            writer: None,
-            to_peer: Worker::start("migration-peer").map_err(start)?,
+            peer: None,
             to_machine: Worker::start("migration-cpus").map_err(start)?,
             to_node: Worker::start("migration-node").map_err(start)?,
         };
@@ -125,37 +121,6 @@ impl Migration for Receiving {
     }
 
     fn guest_stopped(&self) {}
-}
-
-/// What this host can take.
-fn host(request: &ReceiveMigration, node: u32, cluster: &str, port: u16) -> Result<Host, String> {
-    let free = memory_available().map_err(|error| error.to_string())?;
-    let HostCpu { cpu, tsc_scaling } =
-        machine::host_cpu(machine::cpu::MAX_VCPUS).map_err(|error| error.to_string())?;
-    Ok(Host {
-        node,
-        cluster: Text::from(cluster),
-        machine: MACHINE_VERSION,
-        vcpus: machine::cpu::MAX_VCPUS.into(),
-        memory: request.memory_max.unwrap_or(free).min(free),
-        cpu,
-        tsc_scaling,
-        devices: machine::host_devices(crate::devices::dvs::DRIVER_FEATURES),
-        compression: vec![Compression::None, Compression::Lz4],
-        streams: MAX_STREAMS,
-        port,
-    })
-}
-
-/// Bytes of memory that the host could give without taking them from others.
-fn memory_available() -> std::io::Result<u64> {
-    let text = std::fs::read_to_string("/proc/meminfo")?;
-    let line = text
-        .lines()
-        .find_map(|line| line.strip_prefix("MemAvailable:"));
-    let kib = line.and_then(|line| line.trim().strip_suffix(" kB")?.parse::<u64>().ok());
-    let kib = kib.ok_or_else(|| std::io::Error::other("/proc/meminfo has no MemAvailable"))?;
-    Ok(kib.saturating_mul(1024))
 }
 
 /// Guest memory that pages go to.
@@ -190,9 +155,8 @@ enum Stage {
 /// What all threads of a migration share.
 #[derive(Debug)]
 pub(super) struct Shared {
-    began: Instant,
     host: Host,
-    events: Sender<Event>,
+    events: Events<Event>,
     stage: Mutex<Stage>,
     listener: TcpListener,
     memory: OnceLock<Arc<Memory>>,
@@ -205,13 +169,12 @@ impl Shared {
     }
 
     fn now(&self) -> Duration {
-        self.began.elapsed()
+        self.events.now()
     }
 
     /// Something happened.
     pub(super) fn tell(&self, event: Event) {
-        // After the end nobody listens.
-        drop(self.events.send(event));
+        self.events.tell(event);
     }
 
     /// A source makes an offer: the first one is the one.
@@ -336,16 +299,13 @@ fn accept(
     Ok(())
 }
 
-type ToPeer = Arc<Mutex<StreamWriter<BufWriter<Writer>>>>;
-
 /// The control thread.
 struct Control {
     request: ReceiveMigration,
     shared: Arc<Shared>,
     main: Main,
     node: Node,
-    writer: Option<ToPeer>,
-    to_peer: Worker,
+    peer: Option<Peer>,
     to_machine: Worker,
     to_node: Worker,
 }
@@ -385,13 +345,8 @@ impl Control {
             Stage::Under { machine, .. } => machine.deadline(),
             _ => None,
         };
-        let wait = deadline.map_or(LONGEST_WAIT, |at| at.saturating_sub(self.shared.now()));
-        match events.recv_timeout(wait) {
-            Ok(event) => event,
-            Err(RecvTimeoutError::Timeout) => Event::Tick,
-            // `shared` holds a sender.
-            Err(RecvTimeoutError::Disconnected) => Event::Failed("nobody is left".into()),
-        }
+        let event = self.shared.events.wait(events, deadline);
+        event.unwrap_or(Event::Tick)
     }
 
     /// Has the node make a port, and the main loop build the machine.
@@ -454,35 +409,26 @@ impl Control {
     }
 
     fn send(&mut self, message: ToSource) {
-        let writer = match self.writer() {
-            Ok(writer) => writer,
-            Err(why) => return self.shared.tell(Event::PeerLost(why)),
-        };
         let shared = self.shared.clone();
-        self.to_peer.run(move || {
-            let mut writer = writer.lock().unwrap_or_else(PoisonError::into_inner);
-            if let Err(error) = send(&mut *writer, &message) {
-                shared.tell(Event::PeerLost(error.to_string()));
-            }
-        });
+        let lost = move |why| shared.tell(Event::PeerLost(why));
+        match self.peer() {
+            Ok(peer) => peer.send(message, lost),
+            Err(why) => lost(why),
+        }
     }
 
-    /// The stream to the source, which is begun with the first message.
-    fn writer(&mut self) -> Result<ToPeer, String> {
-        if let Some(writer) = &self.writer {
-            return Ok(writer.clone());
+    /// The way to the source, which is begun with the first message.
+    fn peer(&mut self) -> Result<&Peer, String> {
+        if self.peer.is_none() {
+            let stage = self.shared.lock();
+            let Stage::Under { channels, .. } = &*stage else {
+                return Err("nobody has come".into());
+            };
+            let begun = Peer::begin(channels.first().ok_or("nobody has come")?)?;
+            drop(stage);
+            self.peer = Some(begun);
         }
-        let stage = self.shared.lock();
-        let Stage::Under { channels, .. } = &*stage else {
-            return Err("nobody has come".into());
-        };
-        let channel = channels.first().ok_or("nobody has come")?;
-        let writer = channel.writer().map_err(|error| error.to_string())?;
-        let stream = StreamWriter::begin(BufWriter::new(writer));
-        let writer = Arc::new(Mutex::new(stream.map_err(|error| error.to_string())?));
-        drop(stage);
-        self.writer = Some(writer.clone());
-        Ok(writer)
+        self.peer.as_ref().ok_or_else(|| "nobody has come".into())
     }
 
     /// Nothing of the VM stays here.
@@ -497,10 +443,12 @@ impl Control {
         if let Some(guest) = self.shared.guest.get() {
             guest.dvs.when_lost(None);
         }
-        for party in [&self.to_peer, &self.to_machine, &self.to_node] {
-            if !party.finish(LAST_JOBS) {
-                tracing::error!("something that a migration has begun does not end");
-            }
+        let mut done = self.peer.is_none_or(|peer| peer.finish(LAST_JOBS));
+        for party in [&self.to_machine, &self.to_node] {
+            done &= party.finish(LAST_JOBS);
+        }
+        if !done {
+            tracing::error!("something that a migration has begun does not end");
         }
         self.shared.close();
         match outcome {

@@ -15,9 +15,12 @@
 
 mod channel;
 mod destination;
+mod events;
 mod guest;
+mod host;
 mod node;
 mod pack;
+mod peer;
 mod receiver;
 pub mod request;
 mod sender;

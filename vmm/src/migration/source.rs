@@ -1,25 +1,25 @@
 //! The control thread of the side that a VM leaves.
 
-use std::io::{BufReader, BufWriter};
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::mpsc::{self, Receiver};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use dvs_migration::message::{Message, Offer, ToDestination, ToSource, receive, send};
+use dvs_migration::message::{Offer, ToDestination};
 use dvs_migration::pages::{Attempt, Compression};
 use dvs_migration::place::Place;
 use dvs_migration::precopy::{Next, Sent};
 use dvs_migration::progress::{Progress, Side, State};
 use dvs_migration::source::{Action, Config, Event, Outcome, Source};
-use dvs_migration::stream::{StreamReader, StreamWriter};
 use dvs_migration::text::Text;
 use virtio_dvs::node::control::Info;
 
-use super::channel::{Channel, Security, Writer};
+use super::channel::{Channel, Security};
+use super::events::Events;
 use super::guest::Guest;
 use super::node::Node;
+use super::peer::{Peer, listen};
 use super::request::SendMigration;
 use super::sender;
 use super::worker::Worker;
@@ -31,8 +31,6 @@ use crate::machine::MACHINE_VERSION;
 const UNDOING: Duration = Duration::from_secs(10);
 /// How long the main loop may take to give a machine up.
 const GIVING_UP: Duration = Duration::from_secs(10);
-/// Without an event the control thread looks at the time at least this often.
-const LONGEST_WAIT: Duration = Duration::from_secs(3600);
 
 /// A machine that is to leave, and how.
 #[derive(Debug)]
@@ -58,9 +56,8 @@ pub struct Sending(Arc<Shared>);
 impl Sending {
     /// Starts it; returns at once.
     pub fn start(leaving: Leaving, main: Main) -> std::io::Result<Self> {
-        let (events, inbox) = channel();
+        let (events, inbox) = Events::open();
         let shared = Arc::new(Shared {
-            began: Instant::now(),
             vm: leaving.vm,
             events,
             stage: Mutex::new(Stage::Early {
@@ -120,9 +117,8 @@ enum Stage {
 /// What all threads of a migration share.
 #[derive(Debug)]
 pub(super) struct Shared {
-    began: Instant,
     vm: u32,
-    events: Sender<Event>,
+    events: Events<Event>,
     stage: Mutex<Stage>,
     /// There may be something for the data streams.
     changed: Condvar,
@@ -134,13 +130,12 @@ impl Shared {
     }
 
     fn now(&self) -> Duration {
-        self.began.elapsed()
+        self.events.now()
     }
 
     /// Something happened.
     pub(super) fn tell(&self, event: Event) {
-        // After the end nobody listens.
-        drop(self.events.send(event));
+        self.events.tell(event);
     }
 
     /// What a data stream does next; `None` when the migration is over.
@@ -270,8 +265,7 @@ struct Control {
     security: Security,
     address: SocketAddr,
     node: Node,
-    writer: Arc<Mutex<StreamWriter<BufWriter<Writer>>>>,
-    to_peer: Worker,
+    peer: Peer,
     to_machine: Worker,
     to_rings: Worker,
     to_node: Worker,
@@ -288,17 +282,19 @@ impl Control {
         let text = |error: std::io::Error| format!("cannot start a migration: {error}");
         let offer = offer(&leaving, &opening.info, &opening.cluster)?;
         let channel = opening.channel;
-        let writer = BufWriter::new(channel.writer().map_err(text)?);
-        let writer = StreamWriter::begin(writer).map_err(|error| error.to_string())?;
+        let peer = Peer::begin(&channel)?;
         channel.be_patient().map_err(text)?;
-        read(&channel, shared.clone()).map_err(text)?;
+        let hearing = shared.clone();
+        listen(&channel, move |heard| {
+            hearing.tell(heard.map_or_else(Event::PeerLost, Event::Peer));
+        })
+        .map_err(text)?;
         let config: Config = leaving.request.config();
         let (source, actions) =
             Source::new(offer, config, shared.now()).map_err(|error| error.to_string())?;
         let control = Self {
             node: Node::new(&leaving.node, leaving.vm),
-            writer: Arc::new(Mutex::new(writer)),
-            to_peer: Worker::start("migration-peer").map_err(text)?,
+            peer,
             to_machine: Worker::start("migration-cpus").map_err(text)?,
             to_rings: Worker::start("migration-ring").map_err(text)?,
             to_node: Worker::start("migration-node").map_err(text)?,
@@ -352,13 +348,8 @@ impl Control {
             Stage::Under(source) => source.deadline(),
             Stage::Early { .. } => None,
         };
-        let wait = deadline.map_or(LONGEST_WAIT, |at| at.saturating_sub(self.shared.now()));
-        match events.recv_timeout(wait) {
-            Ok(event) => event,
-            Err(RecvTimeoutError::Timeout) => Event::Tick,
-            // `shared` holds a sender.
-            Err(RecvTimeoutError::Disconnected) => Event::Failed("nobody is left".into()),
-        }
+        let event = self.shared.events.wait(events, deadline);
+        event.unwrap_or(Event::Tick)
     }
 
     /// Has a party do something; its result comes back as an event.
@@ -421,13 +412,9 @@ impl Control {
     }
 
     fn send(&self, message: ToDestination) {
-        let (shared, writer) = (self.shared.clone(), self.writer.clone());
-        self.to_peer.run(move || {
-            let mut writer = writer.lock().unwrap_or_else(PoisonError::into_inner);
-            if let Err(error) = send(&mut *writer, &message) {
-                shared.tell(Event::PeerLost(error.to_string()));
-            }
-        });
+        let shared = self.shared.clone();
+        self.peer
+            .send(message, move |why| shared.tell(Event::PeerLost(why)));
     }
 
     /// Stops the vCPUs. If the guest has ended by itself shortly before, that is known first.
@@ -487,17 +474,14 @@ impl Control {
     fn end(self, outcome: &Outcome) -> Ending {
         self.leaving.guest.dvs.when_lost(None);
         self.shared.changed.notify_all();
-        let parties = [
-            &self.to_peer,
-            &self.to_machine,
-            &self.to_rings,
-            &self.to_node,
-        ];
         let before = Instant::now();
-        for party in parties {
-            if !party.finish(UNDOING.saturating_sub(before.elapsed())) {
-                tracing::error!("the VM may not be as it was before the migration: its host hangs");
-            }
+        let left = || UNDOING.saturating_sub(before.elapsed());
+        let mut done = self.peer.finish(left());
+        for party in [&self.to_machine, &self.to_rings, &self.to_node] {
+            done &= party.finish(left());
+        }
+        if !done {
+            tracing::error!("the VM may not be as it was before the migration: its host hangs");
         }
         self.channel.close();
         self.streams.iter().for_each(Channel::close);
@@ -518,24 +502,4 @@ pub(super) fn give_up(main: &Main) {
     if given_up.recv_timeout(GIVING_UP).is_err() {
         tracing::error!("the machine that is not needed any more does not end");
     }
-}
-
-/// Reads what the destination says, on a thread of its own.
-fn read(channel: &Channel, shared: Arc<Shared>) -> std::io::Result<()> {
-    let reader = BufReader::new(channel.reader()?);
-    std::thread::Builder::new()
-        .name("from-peer".into())
-        .spawn(move || {
-            let mut stream = match StreamReader::begin(reader, ToSource::KNOWN) {
-                Ok(stream) => stream,
-                Err(error) => return shared.tell(Event::PeerLost(error.to_string())),
-            };
-            loop {
-                match receive::<_, ToSource>(&mut stream) {
-                    Ok(message) => shared.tell(Event::Peer(message)),
-                    Err(error) => return shared.tell(Event::PeerLost(error.to_string())),
-                }
-            }
-        })?;
-    Ok(())
 }

@@ -170,22 +170,22 @@ impl Session {
     /// Gives the node memory and queues, and starts them. `resumed`: the queues were in use before; their used rings
     /// say how far.
     pub fn start(&mut self, activation: &Activation, resumed: bool) -> Result<(), SessionError> {
-        self.introduce(activation, resumed)?;
+        self.introduce(activation, resumed, true)?;
         self.enable(activation)
     }
 
     /// The same, but the node does not touch the queues before [`Session::enable`].
     pub fn prepare(&mut self, activation: &Activation, resumed: bool) -> Result<(), SessionError> {
-        // Before the features are agreed on there is nothing that could be enabled or not.
-        self.accepted = activation.features;
-        self.set_features()?;
-        for queue in &activation.queues {
-            self.enable_queue(queue, false)?;
-        }
-        self.introduce(activation, resumed)
+        self.introduce(activation, resumed, false)
     }
 
-    fn introduce(&mut self, activation: &Activation, resumed: bool) -> Result<(), SessionError> {
+    /// Tells the node of memory and queues, which it may touch at once only if `free`.
+    fn introduce(
+        &mut self,
+        activation: &Activation,
+        resumed: bool,
+        free: bool,
+    ) -> Result<(), SessionError> {
         // The guest's mistakes are found before the node hears anything.
         let places = activation
             .queues
@@ -203,6 +203,12 @@ impl Session {
             .map_err(|_| SessionError::Memory)?;
         self.accepted = activation.features;
         self.set_features()?;
+        if !free {
+            // Only after the features are agreed on is there something that could be enabled or not.
+            for queue in &activation.queues {
+                self.enable_queue(queue, false)?;
+            }
+        }
         self.frontend
             .set_mem_table(&regions)
             .map_err(request("SET_MEM_TABLE"))?;
