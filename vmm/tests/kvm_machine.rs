@@ -9,7 +9,7 @@ use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::Duration;
 
-use common::{INTERRUPTED, Running, Step, VECTOR, kernel, power_off, print};
+use common::{INTERRUPTED, Running, Step, VECTOR, kernel, power_off, print, serial_interrupts};
 use dvs_vmm::api::{Request, Response, VmState};
 use dvs_vmm::control::VmmError;
 use serde_json::{Value, json};
@@ -133,16 +133,8 @@ fn input_of_a_socket_reaches_the_guest() {
     let folder = tempfile::tempdir().unwrap();
     let socket = folder.path().join("serial.sock");
     // Ready, then wait for "data ready" in the line status register by interrupt: IRQ 4 through the I/O APIC.
-    let (pin_4, route) = (0x10 + 2 * 4, 0xfec0_0000u64);
     let script = [
-        vec![
-            Step::Write32(0xfee0_00f0, 0x1ff),
-            Step::Write32(route, pin_4 + 1),
-            Step::Write32(route + 0x10, 0),
-            Step::Write32(route, pin_4),
-            Step::Write32(route + 0x10, u64::from(VECTOR)),
-            Step::Out8(0x3f9, 1),
-        ],
+        serial_interrupts(),
         print("?"),
         vec![Step::Wait16(INTERRUPTED, 1)],
         print("!"),

@@ -12,7 +12,7 @@ use std::path::Path;
 use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
 
-use common::{INTERRUPTED, INTERRUPTS, Step, VECTOR, kernel, print};
+use common::{INTERRUPTED, INTERRUPTS, Step, VECTOR, kernel, print, serial_interrupts};
 use dvs_migration::bitmap::PageBitmap;
 use dvs_migration::layout::PAGE_SIZE;
 use dvs_migration::message::{Part, Piece};
@@ -165,16 +165,8 @@ fn a_guest_goes_on_in_another_machine_exactly_where_it_was() {
 #[test]
 fn an_interrupt_that_is_pending_arrives_at_the_copy() {
     let flag = 0x90_0000;
-    let (pin_4, route) = (0x10 + 2 * 4, 0xfec0_0000u64);
     let script = [
-        vec![
-            Step::Write32(0xfee0_00f0, 0x1ff),
-            Step::Write32(route, pin_4 + 1),
-            Step::Write32(route + 0x10, 0),
-            Step::Write32(route, pin_4),
-            Step::Write32(route + 0x10, u64::from(VECTOR)),
-            Step::Out8(0x3f9, 1),
-        ],
+        serial_interrupts(),
         print("?"),
         vec![Step::WaitOff16(flag, 1), Step::Wait16(INTERRUPTED, 1)],
         print("!"),

@@ -204,6 +204,19 @@ pub fn print(text: &str) -> Vec<Step> {
         .collect()
 }
 
+/// Has the first serial port interrupt with [`VECTOR`] when there is input: IRQ 4 through the I/O APIC.
+pub fn serial_interrupts() -> Vec<Step> {
+    let (pin_4, route) = (0x10 + 2 * 4, 0xfec0_0000u64);
+    vec![
+        Step::Write32(0xfee0_00f0, 0x1ff),
+        Step::Write32(route, pin_4 + 1),
+        Step::Write32(route + 0x10, 0),
+        Step::Write32(route, pin_4),
+        Step::Write32(route + 0x10, u64::from(VECTOR)),
+        Step::Out8(0x3f9, 1),
+    ]
+}
+
 /// Powers the machine off.
 pub fn power_off() -> Step {
     Step::Out16(0x604, 5 << 10 | 1 << 13)

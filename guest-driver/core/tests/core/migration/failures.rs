@@ -22,6 +22,34 @@ fn loaded() -> (Net, CallId, CallId) {
     (net, open, waiting)
 }
 
+/// An endpoint on its way from VM 1 to VM 2.
+struct Moving {
+    net: Net,
+    open: CallId,
+    waiting: CallId,
+    commit: CallId,
+    adopt: CallId,
+}
+
+/// Both sides have agreed to the move, and the fabric has done so many steps of it.
+fn moving(steps: u32) -> Moving {
+    let (mut net, open, waiting) = loaded();
+    start(&mut net, 1, 20);
+    let now = net.now;
+    let commit = net.core(1).migrate_commit(20, 0, now);
+    let adopt = net.core(2).adopt(20, TOKEN, now);
+    for i in 0..steps {
+        net.step(1 + i % 3);
+    }
+    Moving {
+        net,
+        open,
+        waiting,
+        commit,
+        adopt,
+    }
+}
+
 #[test]
 fn nobody_adopts() {
     let (mut net, open, waiting) = loaded();
@@ -42,14 +70,13 @@ fn nobody_adopts() {
 #[test]
 fn the_new_vm_is_lost() {
     for steps in 0..40 {
-        let (mut net, open, waiting) = loaded();
-        start(&mut net, 1, 20);
-        let now = net.now;
-        let commit = net.core(1).migrate_commit(20, 0, now);
-        net.core(2).adopt(20, TOKEN, now);
-        for i in 0..steps {
-            net.step(1 + i % 3);
-        }
+        let Moving {
+            mut net,
+            open,
+            waiting,
+            commit,
+            ..
+        } = moving(steps);
         net.kill_vm(2);
         net.settle();
         net.pass(300_000_000);
@@ -113,14 +140,13 @@ fn the_old_vm_is_lost() {
 fn rolled_back_at_any_step() {
     let mut both = [false; 2];
     for steps in 0..40 {
-        let (mut net, open, waiting) = loaded();
-        start(&mut net, 1, 20);
-        let now = net.now;
-        let commit = net.core(1).migrate_commit(20, 0, now);
-        let adopt = net.core(2).adopt(20, TOKEN, now);
-        for i in 0..steps {
-            net.step(1 + i % 3);
-        }
+        let Moving {
+            mut net,
+            open,
+            waiting,
+            commit,
+            adopt,
+        } = moving(steps);
         let back = net.migrate_rollback(1, 20);
         net.pass(300_000_000);
         let (back, commit) = (net.result(1, back), net.result(1, commit));
@@ -145,14 +171,13 @@ fn rolled_back_at_any_step() {
 #[test]
 fn the_adopter_leaves_at_any_step() {
     for steps in 0..40 {
-        let (mut net, open, waiting) = loaded();
-        start(&mut net, 1, 20);
-        let now = net.now;
-        let commit = net.core(1).migrate_commit(20, 0, now);
-        let adopt = net.core(2).adopt(20, TOKEN, now);
-        for i in 0..steps {
-            net.step(1 + i % 3);
-        }
+        let Moving {
+            mut net,
+            open,
+            waiting,
+            commit,
+            adopt,
+        } = moving(steps);
         net.cancel(2, adopt, EINTR);
         net.pass(300_000_000);
         if net.result(2, adopt) == 0 {
@@ -181,14 +206,13 @@ fn the_adopter_leaves_at_any_step() {
 #[test]
 fn the_old_process_exits_at_any_step() {
     for steps in 0..40 {
-        let (mut net, open, waiting) = loaded();
-        start(&mut net, 1, 20);
-        let now = net.now;
-        let commit = net.core(1).migrate_commit(20, 0, now);
-        let adopt = net.core(2).adopt(20, TOKEN, now);
-        for i in 0..steps {
-            net.step(1 + i % 3);
-        }
+        let Moving {
+            mut net,
+            open,
+            waiting,
+            commit,
+            adopt,
+        } = moving(steps);
         net.unbind(1, 20);
         net.pass(300_000_000);
         if net.result(2, adopt) == 0 {
@@ -207,14 +231,13 @@ fn the_old_process_exits_at_any_step() {
 #[test]
 fn the_old_vm_is_renewed() {
     for steps in 0..40 {
-        let (mut net, open, waiting) = loaded();
-        start(&mut net, 1, 20);
-        let now = net.now;
-        let commit = net.core(1).migrate_commit(20, 0, now);
-        let adopt = net.core(2).adopt(20, TOKEN, now);
-        for i in 0..steps {
-            net.step(1 + i % 3);
-        }
+        let Moving {
+            mut net,
+            open,
+            waiting,
+            commit,
+            adopt,
+        } = moving(steps);
         net.renew(1);
         net.pass(300_000_000);
         for id in [open, waiting] {
