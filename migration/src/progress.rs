@@ -31,6 +31,8 @@ pub enum State {
     Commit,
     /// The guest is started.
     Resume,
+    /// It is decided where the VM runs; what was begun for the migration is being put away.
+    Closing,
     /// The VM runs at the destination.
     Completed,
     /// The VM runs at the source, or has not come.
@@ -142,6 +144,14 @@ pub struct Progress {
 }
 
 impl Progress {
+    /// Whether the migration has come to its end, a good one or not.
+    pub fn is_over(&self) -> bool {
+        matches!(
+            self.state,
+            State::Completed | State::Failed | State::Cancelled
+        )
+    }
+
     /// Nothing has happened yet.
     pub fn new(side: Side, vm: u32) -> Progress {
         Progress {

@@ -125,10 +125,7 @@ fn progress(vmm: &Running) -> Progress {
 fn ended(vmm: &Running) -> Progress {
     loop {
         let progress = progress(vmm);
-        if matches!(
-            progress.state,
-            State::Completed | State::Failed | State::Cancelled
-        ) {
+        if progress.is_over() {
             return progress;
         }
         std::thread::yield_now();

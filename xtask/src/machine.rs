@@ -8,7 +8,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Error, Result, anyhow};
 use dvs_report::Event;
@@ -50,6 +50,9 @@ const TICK: &str = "nohz=off highres=off";
 const LOCKED_UP: &str = "softlockup_panic=1 watchdog_thresh=25";
 /// A machine that says nothing and uses no processor for this long has stopped for good.
 const IDLE: Duration = Duration::from_secs(30);
+/// Neither the job nor the machine itself has said anything for this long: it has stopped, busily. The
+/// machine says that it is alive every 15 seconds (machine-init.sh).
+const ALIVE: Duration = Duration::from_secs(90);
 /// Lines of its console that are shown when it does not finish its job.
 const CONSOLE_TAIL: usize = 80;
 /// Where our programs and the guest image are in the machine.
@@ -174,7 +177,7 @@ impl<'a> Machine<'a> {
     }
 
     /// Boots the machine, gives each line of the job's output to `on_line`, and returns the job's
-    /// exit status. `limits`: for the whole, and for silence. What the job left in /run/logs is
+    /// exit status. `limits`: for the whole, and for silence of the job. What the job left in /run/logs is
     /// unpacked into `logs`, the machine's console is written there too.
     pub fn run(
         &self,
@@ -191,11 +194,21 @@ impl<'a> Machine<'a> {
         let (whole, silence) = limits;
         let limits = Limits {
             whole,
-            silence,
+            silence: silence.min(ALIVE),
             idle: Some(IDLE),
         };
         let mut code = None;
+        let mut heard = Instant::now();
         let ended = run_lines(qemu, interrupt, limits, |line| {
+            if line.is_empty() {
+                let quiet = heard.elapsed() >= silence;
+                return if quiet {
+                    Err(Stuck::Silent(silence).into())
+                } else {
+                    Ok(())
+                };
+            }
+            heard = Instant::now();
             match Event::from_line(line) {
                 Some(Event::Exit { code: status }) => code = Some(status),
                 _ => on_line(line),

@@ -173,8 +173,8 @@ pub struct Guest {
     kernel: String,
     started: Instant,
     boot_seconds: f64,
-    /// Moves that were tried so far.
-    pub(super) moves: u32,
+    /// Which of its names for files is that of the place where it runs; 0: that of its boot.
+    place: u8,
 }
 
 impl Guest {
@@ -200,20 +200,27 @@ impl Guest {
             kernel: String::new(),
             started,
             boot_seconds: 0.0,
-            moves: 0,
+            place: 0,
         })
     }
 
-    /// A name for the files of the next place of the guest. Those of the last but one are
-    /// written over, however often it moves.
-    pub(super) fn next_name(&mut self) -> String {
-        self.moves += 1;
-        format!("{}-{}", self.name, self.moves % 3)
+    /// A name for the files of the next place of the guest, which are not those of the place where
+    /// it runs. Older ones are written over, however often it moves.
+    pub(super) fn next_name(&self) -> String {
+        format!("{}-{}", self.name, self.next_place())
+    }
+
+    fn next_place(&self) -> u8 {
+        match self.place {
+            1 => 2,
+            _ => 1,
+        }
     }
 
     /// The guest runs in another VMM; the one that it has left is given back.
     pub(super) fn moved_to(&mut self, vmm: Vmm) -> Process {
         self.agent.moved();
+        self.place = self.next_place();
         self.api = vmm.api;
         std::mem::replace(&mut self.vmm, vmm.process)
     }

@@ -235,7 +235,10 @@ impl Moving<'_> {
             if seen.is_some_and(&wanted) {
                 return Ok(());
             }
-            ensure!(!seen.is_some_and(over), "it was over before: {seen:?}");
+            ensure!(
+                !seen.is_some_and(Progress::is_over),
+                "it was over before: {seen:?}"
+            );
         }
     }
 
@@ -317,7 +320,7 @@ impl Moving<'_> {
         let ended = Instant::now();
         let destination = loop {
             match progress(&self.there.api) {
-                Ok(told) if over(&told) => break told,
+                Ok(told) if told.is_over() => break told,
                 Ok(_) => {}
                 Err(error) if status.success() => return Err(error),
                 Err(_) => return Ok(Outcome::Lost),
@@ -349,12 +352,4 @@ impl Moving<'_> {
         self.guest.wait_running()?;
         Ok(Outcome::Stayed(Box::new(seen)))
     }
-}
-
-/// Whether it has come to an end.
-fn over(progress: &Progress) -> bool {
-    matches!(
-        progress.state,
-        State::Completed | State::Failed | State::Cancelled
-    )
 }

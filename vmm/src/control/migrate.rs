@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use dvs_migration::progress::State;
 use rustix::rand::{GetRandomFlags, getrandom};
 
 use super::vm::{Vm, failed};
@@ -130,7 +131,12 @@ impl Vmm {
 
     pub(super) fn migration_progress(&mut self) -> Result<Response, ApiError> {
         let migration = self.moves.current.as_ref().ok_or(ApiError::NoMigration)?;
-        let progress = migration.progress();
+        let mut progress = migration.progress();
+        if progress.is_over() && self.moves.ending.is_none() {
+            // Only then the machine can be asked for other things again.
+            progress.state = State::Closing;
+            progress.blocked_by = Some("what was begun for the migration is put away".into());
+        }
         if self.moves.ending == Some(Ending::Left) {
             // Nothing else is left to be told.
             self.end.get_or_insert(Ok(()));

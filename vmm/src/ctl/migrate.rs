@@ -98,7 +98,7 @@ pub fn run(
     let progress = loop {
         let progress = look(&vmm)?;
         show(&bar, &progress);
-        if is_over(&progress) {
+        if progress.is_over() {
             break progress;
         }
         match interrupted.recv_timeout(LOOK) {
@@ -187,13 +187,6 @@ fn look(vmm: &Client) -> Result<Progress, MigrateError> {
     serde_json::from_value(progress).map_err(MigrateError::Answer)
 }
 
-fn is_over(progress: &Progress) -> bool {
-    matches!(
-        progress.state,
-        State::Completed | State::Failed | State::Cancelled
-    )
-}
-
 fn bar(as_json: bool) -> ProgressBar {
     if as_json || !std::io::stderr().is_terminal() {
         return ProgressBar::hidden();
@@ -229,6 +222,7 @@ fn state(state: State) -> &'static str {
         State::SwitchOver => "switching over",
         State::Commit => "committing",
         State::Resume => "resuming",
+        State::Closing => "tidying up",
         State::Completed => "moved",
         State::Failed => "failed",
         State::Cancelled => "cancelled",

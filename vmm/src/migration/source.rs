@@ -476,12 +476,17 @@ impl Control {
         self.shared.changed.notify_all();
         let before = Instant::now();
         let left = || UNDOING.saturating_sub(before.elapsed());
-        let mut done = self.peer.finish(left());
-        for party in [&self.to_machine, &self.to_rings, &self.to_node] {
-            done &= party.finish(left());
+        let said = self.peer.finish(left());
+        let parties = [
+            ("its CPUs hang", self.to_machine.finish(left())),
+            ("its devices hang", self.to_rings.finish(left())),
+            ("its node does not answer", self.to_node.finish(left())),
+        ];
+        for (why, _) in parties.iter().filter(|(_, done)| !done) {
+            tracing::error!("the VM may not be as it was before the migration: {why}");
         }
-        if !done {
-            tracing::error!("the VM may not be as it was before the migration: its host hangs");
+        if !said {
+            tracing::warn!("the destination was not told how it ended");
         }
         self.channel.close();
         self.streams.iter().for_each(Channel::close);
