@@ -3,7 +3,7 @@
 use anyhow::Result;
 use dvs_report::{DemoReport, Row};
 
-use super::{bench, calls, demo, faults, hosts, lifecycle};
+use super::{bench, calls, demo, faults, hosts, lifecycle, process_moves};
 use crate::harness::Lab;
 
 /// A demonstration.
@@ -83,6 +83,10 @@ pub fn tests() -> &'static [Test] {
         Test {
             name: "calls-between-vms",
             run: calls::calls_between_vms,
+        },
+        Test {
+            name: "process-moves",
+            run: process_moves::process_moves,
         },
         Test {
             name: "examples",

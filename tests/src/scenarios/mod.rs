@@ -8,6 +8,7 @@ mod faults;
 mod hosts;
 mod lifecycle;
 mod ping;
+mod process_moves;
 
 pub use catalogue::{Demo, Group, Test, demos, groups, tests};
 
