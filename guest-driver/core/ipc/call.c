@@ -66,8 +66,11 @@ int DVS_HOT dvs_call_started(struct dvs_call *call)
 
 int DVS_HOT dvs_call_end_start(struct dvs_core *c, struct dvs_call *call)
 {
+	int result = dvs_call_started(call);
+
+	/* That it waits now may be what others wait for. */
 	dvs_core_flush(c);
-	return dvs_call_started(call);
+	return result;
 }
 
 void DVS_HOT dvs_call_send_local(struct dvs_core *c, struct dvs_call *call, struct dvs_ep *dst,
