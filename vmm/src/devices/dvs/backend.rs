@@ -170,22 +170,12 @@ impl Session {
     /// Gives the node memory and queues, and starts them. `resumed`: the queues were in use before; their used rings
     /// say how far.
     pub fn start(&mut self, activation: &Activation, resumed: bool) -> Result<(), SessionError> {
-        self.introduce(activation, resumed)?;
+        self.prepare(activation, resumed)?;
         self.enable(activation)
     }
 
     /// The same, but the node does not touch the queues before [`Session::enable`].
     pub fn prepare(&mut self, activation: &Activation, resumed: bool) -> Result<(), SessionError> {
-        // Before the features are agreed on there is nothing that could be enabled or not.
-        self.accepted = activation.features;
-        self.set_features()?;
-        for queue in &activation.queues {
-            self.enable_queue(queue, false)?;
-        }
-        self.introduce(activation, resumed)
-    }
-
-    fn introduce(&mut self, activation: &Activation, resumed: bool) -> Result<(), SessionError> {
         // The guest's mistakes are found before the node hears anything.
         let places = activation
             .queues
@@ -207,6 +197,7 @@ impl Session {
             .set_mem_table(&regions)
             .map_err(request("SET_MEM_TABLE"))?;
         for (queue, place) in activation.queues.iter().zip(&places) {
+            self.enable_queue(queue, false)?;
             self.introduce_queue(queue, place)?;
         }
         Ok(())
