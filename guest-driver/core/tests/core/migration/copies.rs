@@ -71,6 +71,9 @@ fn a_copy_goes_on_where_it_stays() {
 fn a_copy_that_waits_can_leave() {
     for (vm, nr) in [(1, 10), (2, 11)] {
         let mut net = three();
+        for (at, ep) in [(1, 20), (vm, nr)] {
+            *net.core(at).memory(ep) = vec![0; BYTES];
+        }
         net.receive(1, 20, ANY, 0);
         start(&mut net, 1, 20);
         let out = net.copy(vm, nr, &copy(20, nr));
