@@ -1,5 +1,7 @@
 //! A process that moves to another guest by its own means, and takes its endpoint along.
 
+use std::fmt::Write;
+
 use anyhow::{Context, Result, ensure};
 use serde::Deserialize;
 
@@ -8,14 +10,12 @@ use super::ping::{self, RUN_LIMIT};
 use super::{SERVER, lifecycle::no_complaints};
 use crate::harness::{COMMAND_LIMIT, Guest, Lab, Task};
 
-/// Guests, of which the last has only clients.
+/// Guests, each with a client. The last has nothing else.
 const GUESTS: u32 = 3;
 /// Moves of the server: there and back again, twice.
-const MOVES: usize = 4;
+const MOVES: u32 = 4;
 /// Calls between two moves, about.
 const CALLS: u32 = 400;
-/// Clients: one in each guest.
-const CLIENTS: u32 = GUESTS;
 
 /// What a server prints before it moves.
 #[derive(Deserialize)]
@@ -23,49 +23,62 @@ struct Moving {
     moving: String,
 }
 
-/// A server goes from guest to guest while clients in all of them call it: nothing is lost,
-/// repeated or failed, and no client is told.
+/// A server goes from guest to guest while clients in all of them call it, each with a notification
+/// before each call: nothing is lost, repeated or failed, and no client is told. First it begins
+/// to move where nobody adopts, and stays.
 pub fn process_moves(lab: &Lab) -> Result<()> {
     let (_host, mut guests) = stage(lab, GUESTS)?;
     let first = guests.first_mut().context("a guest was booted")?;
-    let mut server = start(first, CALLS, None)?;
-    let mut clients = Vec::new();
-    for (number, guest) in (0..).zip(&mut guests) {
-        let options = format!("--count {} --sends 100 --notifies 100", CALLS * 4);
-        clients.push(guest.spawn(&ping::client_line(number, &options))?);
-    }
+    let options = format!("--stay-after {} --move-after {CALLS}", CALLS / 2);
+    let mut server = start(first, &options)?;
+    told(&mut server, "bound")?;
+    let clients = call(&mut guests)?;
+    told(&mut server, "stays")?;
+    lab.say("the server began to move, where nobody adopts, and stays");
     for moved in 1..=MOVES {
         let saved: Moving = server.wait_line(RUN_LIMIT, |line| serde_json::from_str(line).ok())?;
-        let at = moved % 2;
-        let next = guests.get_mut(at).context("there are guests")?;
+        let next = guests
+            .get_mut(usize::try_from(moved % 2)?)
+            .context("there are guests")?;
         lab.say(format!("the server moves to {}", next.name()));
-        let after = u32::try_from(moved + 1)? * CALLS;
-        let arrived = start(
-            next,
-            if moved == MOVES { u32::MAX } else { after },
-            Some(&saved.moving),
-        )?;
+        let mut options = format!("--adopt '{}'", saved.moving);
+        if moved < MOVES {
+            write!(options, " --move-after {}", (moved + 1) * CALLS)?;
+        }
+        let arrived = start(next, &options)?;
         // The old process ends when the new one has the endpoint.
         server.finish(COMMAND_LIMIT)?.success()?;
         server = arrived;
     }
-    for client in clients {
-        let report = ping::finish(client)?;
-        let faults = [
-            report.lost,
-            report.duplicated,
-            report.out_of_order,
-            report.errors,
-        ];
-        ensure!(faults == [0; 4], "a client counts {report:?}");
-    }
+    clients.into_iter().try_for_each(check)?;
     server.finish(RUN_LIMIT)?.success()?;
     guests.iter_mut().try_for_each(no_complaints)
 }
 
-fn start(guest: &mut Guest, move_after: u32, adopt: Option<&str>) -> Result<Task> {
-    let adopt = adopt.map_or_else(String::new, |saved| format!(" --adopt '{saved}'"));
+fn start(guest: &mut Guest, options: &str) -> Result<Task> {
     guest.spawn(&format!(
-        "dvs-ping server --ep {SERVER} --clients {CLIENTS} --json --move-after {move_after}{adopt}"
+        "dvs-ping server --ep {SERVER} --clients {GUESTS} --json {options}"
     ))
+}
+
+fn told(server: &mut Task, what: &str) -> Result<()> {
+    server.wait_line(RUN_LIMIT, |line| line.contains(what).then_some(()))
+}
+
+/// Starts a client in each guest. Whatever waits for the server while it moves is a notification and a
+/// request, but of the client whose request it has taken.
+fn call(guests: &mut [Guest]) -> Result<Vec<Task>> {
+    let count = MOVES * CALLS;
+    let options = format!("--count {count} --sends 100 --notifies {count}");
+    (0..)
+        .zip(guests)
+        .map(|(number, guest)| guest.spawn(&ping::client_line(number, &options)))
+        .collect()
+}
+
+fn check(client: Task) -> Result<()> {
+    let report = ping::finish(client)?;
+    let wrong = report.lost + report.duplicated + report.out_of_order + report.errors;
+    ensure!(wrong == 0, "{report:?}");
+    Ok(())
 }

@@ -3,8 +3,8 @@
 use std::io::Write;
 use std::time::Duration;
 
-use anyhow::Context;
-use dvs::{Address, Dvs, Endpoint, MigrationToken, Timeout};
+use anyhow::{Context, ensure};
+use dvs::{Address, Dvs, Endpoint, Error, MigrationToken, Timeout};
 use serde::{Deserialize, Serialize};
 
 use crate::report::Faults;
@@ -13,11 +13,21 @@ use crate::server::{Client, Server};
 /// How long each step may take.
 const STEP: Timeout = Timeout::After(Duration::from_secs(60));
 
-/// A request that the new process is to answer.
+/// How long nobody adopts.
+const NOBODY: Timeout = Timeout::After(Duration::from_secs(1));
+
+/// A request that is answered only after the move, by whoever has the endpoint then.
 #[derive(Debug)]
 pub struct Unanswered {
     pub to: Address,
     pub reply: Vec<u8>,
+}
+
+impl Unanswered {
+    fn answer(&self, endpoint: &Endpoint) -> anyhow::Result<()> {
+        let answered = endpoint.reply(self.to, &self.reply);
+        answered.context("cannot answer what was asked before the move")
+    }
 }
 
 /// All that the server knows.
@@ -48,6 +58,26 @@ pub fn leave(endpoint: &Endpoint, server: &Server, unanswered: &Unanswered) -> a
     std::io::stdout().flush()?;
     let committed = endpoint.device().migrate_commit(number, None, STEP);
     committed.context("cannot move")
+}
+
+/// Begins to move, finds that nobody adopts, and goes on as before.
+pub fn stay(endpoint: &Endpoint, unanswered: &Unanswered) -> anyhow::Result<()> {
+    let number = endpoint.address().number;
+    let device = endpoint.device();
+    device
+        .migrate_start(number, STEP)
+        .context("cannot begin to move")?;
+    let committed = device.migrate_commit(number, None, NOBODY);
+    ensure!(
+        matches!(committed, Err(Error::TimedOut)),
+        "nobody knows of the move, but its end is {committed:?}"
+    );
+    device
+        .migrate_rollback(number, STEP)
+        .context("cannot take the move back")?;
+    println!("{}", serde_json::json!({"stays": number}));
+    std::io::stdout().flush()?;
+    unanswered.answer(endpoint)
 }
 
 fn save(server: &Server, token: MigrationToken, unanswered: &Unanswered) -> Saved {
@@ -84,8 +114,7 @@ pub fn arrive(number: i32, saved: &str) -> anyhow::Result<(Endpoint, Server)> {
         ..Server::default()
     };
     let (nr, gen_, reply) = saved.unanswered;
-    endpoint
-        .reply(address(nr, gen_), &reply)
-        .context("cannot answer what was asked before")?;
+    let to = address(nr, gen_);
+    Unanswered { to, reply }.answer(&endpoint)?;
     Ok((endpoint, server))
 }

@@ -32,6 +32,10 @@ pub struct Options {
     /// Print JSON lines: {"bound", "generation"} at the start, the counts at the end.
     #[arg(long)]
     json: bool,
+    /// Begin to move after so many calls, with the next one unanswered, tell nobody, and take it
+    /// back when nobody has come; a line of JSON, {"stays"}, tells of it.
+    #[arg(long, requires = "json")]
+    stay_after: Option<u64>,
     /// Move to another process after so many calls, with the next one unanswered: print
     /// {"moving": …}, which is for the other's --adopt, and end when that has the endpoint.
     #[arg(long, requires = "json")]
@@ -121,7 +125,7 @@ pub struct Server {
     pub rpcs: u64,
     pub finished: u64,
     pub refused: u64,
-    progress: Progress,
+    pub progress: Progress,
 }
 
 impl Server {
@@ -137,14 +141,14 @@ impl Server {
     fn request(
         &mut self,
         request: Request<'_>,
-        move_after: Option<u64>,
+        pause_after: Option<u64>,
     ) -> Result<Option<Unanswered>, Error> {
         let from = request.message().from();
         let bytes = request.message().bytes();
         let (kind, reply) = self
             .client(from)
             .map_or((None, Vec::new()), |client| client.answer(bytes));
-        if kind == Some(Kind::Request) && move_after.is_some_and(|calls| self.rpcs >= calls) {
+        if kind == Some(Kind::Request) && pause_after.is_some_and(|calls| self.rpcs >= calls) {
             self.rpcs += 1;
             request.leave_open();
             return Ok(Some(Unanswered { to: from, reply }));
@@ -177,10 +181,10 @@ impl Server {
     fn one(
         &mut self,
         endpoint: &Endpoint,
-        move_after: Option<u64>,
+        pause_after: Option<u64>,
     ) -> Result<Option<Unanswered>, Error> {
         match endpoint.receive(Any, Timeout::Forever)? {
-            Received::Request(request) => return self.request(request, move_after),
+            Received::Request(request) => return self.request(request, pause_after),
             Received::Message(message) => self.message(&message),
             Received::Notification(notification) => {
                 if let Some(client) = self.client(notification.from) {
@@ -242,8 +246,12 @@ pub fn run(options: &Options) -> anyhow::Result<bool> {
         None => (bind(options.ep)?, Server::default()),
     };
     announce(&endpoint, options.json)?;
+    let mut stay_after = options.stay_after;
     while options.forever || server.finished < options.clients {
-        match server.one(&endpoint, options.move_after) {
+        match server.one(&endpoint, stay_after.or(options.move_after)) {
+            Ok(Some(unanswered)) if stay_after.take().is_some() => {
+                relocation::stay(&endpoint, &unanswered)?;
+            }
             Ok(Some(unanswered)) => {
                 relocation::leave(&endpoint, &server, &unanswered)?;
                 return Ok(true);
