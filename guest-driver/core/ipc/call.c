@@ -66,10 +66,14 @@ int DVS_HOT dvs_call_started(struct dvs_call *call)
 
 int DVS_HOT dvs_call_end_start(struct dvs_core *c, struct dvs_call *call)
 {
-	int result = dvs_call_started(call);
+	int result;
 
-	/* That it waits now may be what others wait for. */
+	/* A call that ends by this wakes nobody: its caller is here. */
 	dvs_core_flush(c);
+	result = dvs_call_started(call);
+	/* That it waits now may be what copies of others wait for. */
+	if (result == DVS_PENDING && c->restless)
+		dvs_core_flush(c);
 	return result;
 }
 
