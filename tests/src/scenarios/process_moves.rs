@@ -8,7 +8,7 @@ use serde::Deserialize;
 use super::demo::stage;
 use super::ping::{self, RUN_LIMIT};
 use super::{SERVER, lifecycle::no_complaints};
-use crate::harness::{COMMAND_LIMIT, Guest, Lab, Task};
+use crate::harness::{COMMAND_LIMIT, Guest, Host, Lab, Task};
 
 /// Guests, each with a client. The last has nothing else.
 const GUESTS: u32 = 3;
@@ -27,7 +27,7 @@ struct Moving {
 /// before each call: nothing is lost, repeated or failed, and no client is told. First it begins
 /// to move where nobody adopts, and stays.
 pub fn process_moves(lab: &Lab) -> Result<()> {
-    let (_host, mut guests) = stage(lab, GUESTS)?;
+    let (host, mut guests) = stage(lab, GUESTS)?;
     let first = guests.first_mut().context("a guest was booted")?;
     let options = format!("--stay-after {} --move-after {CALLS}", CALLS / 2);
     let mut server = start(first, &options)?;
@@ -40,7 +40,11 @@ pub fn process_moves(lab: &Lab) -> Result<()> {
         let next = guests
             .get_mut(usize::try_from(moved % 2)?)
             .context("there are guests")?;
-        lab.say(format!("the server moves to {}", next.name()));
+        lab.say(format!(
+            "the server moves to {}; {} messages and notifications wait for it",
+            next.name(),
+            waiting(&host)?
+        ));
         let mut options = format!("--adopt '{}'", saved.moving);
         if moved < MOVES {
             write!(options, " --move-after {}", (moved + 1) * CALLS)?;
@@ -63,6 +67,17 @@ fn start(guest: &mut Guest, options: &str) -> Result<Task> {
 
 fn told(server: &mut Task, what: &str) -> Result<()> {
     server.wait_line(RUN_LIMIT, |line| line.contains(what).then_some(()))
+}
+
+/// What waits for the server, which moves, as the node is told.
+fn waiting(host: &Host) -> Result<u32> {
+    let endpoints = host.client().endpoints()?;
+    let mut states = endpoints.into_iter().filter(|it| it.endpoint == SERVER);
+    let state = states.next().and_then(|it| it.state);
+    let state = state.context("the guest does not tell of the server's endpoint")?;
+    let moves = state.state.split(' ').any(|word| word == "MIGRATE");
+    ensure!(moves, "the server is to move, but it is {}", state.state);
+    Ok(state.queued)
 }
 
 /// Starts a client in each guest. Whatever waits for the server while it moves is a notification and a
