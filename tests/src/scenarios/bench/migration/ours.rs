@@ -11,7 +11,7 @@ use crate::scenarios::migration::field::{Field, milliseconds};
 use crate::scenarios::timeline::Timeline;
 
 /// Endpoints of the server and the client in other guests.
-const OTHERS: (i32, i32) = (50, 51);
+const OTHERS: (i32, i32) = (28, 29);
 
 /// Two hosts with a guest that moves between them, and one on each that stays.
 #[derive(Debug)]
