@@ -27,7 +27,7 @@ use super::receiver;
 use super::request::ReceiveMigration;
 use super::source::give_up;
 use super::worker::Worker;
-use super::{Ending, Main, Migration, Step};
+use super::{Ending, Main, Migration, Stages, Step};
 use crate::api::config::{ConsoleConfig, ConsoleMode, DvsConfig, VmConfig};
 use crate::machine::memory::GuestMemory;
 
@@ -89,6 +89,7 @@ impl Receiving {
             node,
             request,
             shared: shared.clone(),
+            stages: Stages::new(main.clone()),
             main,
             peer: None,
             to_machine: Worker::start("migration-cpus").map_err(start)?,
@@ -308,6 +309,7 @@ struct Control {
     peer: Option<Peer>,
     to_machine: Worker,
     to_node: Worker,
+    stages: Stages,
 }
 
 impl Control {
@@ -337,6 +339,7 @@ impl Control {
                     action => self.ask(action),
                 }
             }
+            self.stages.now(self.shared.progress().state);
         }
     }
 
