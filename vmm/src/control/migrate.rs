@@ -1,20 +1,18 @@
 //! Migrations, as the main loop sees them.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use dvs_migration::progress::{Progress, State};
+use event_manager::SubscriberOps;
 use rustix::rand::{GetRandomFlags, getrandom};
 
+use super::farewell::Farewell;
 use super::vm::{Vm, failed};
-use super::{Message, Vmm, VmmError};
+use super::{Vmm, VmmError};
 use crate::api::{ApiError, Receiving as ReceivingUrl, Request, Response};
 use crate::machine::event::GuestEvent;
 use crate::migration::request::{ReceiveMigration, SendMigration};
 use crate::migration::{Ending, Incoming, Leaving, Migration, Receiving, Sending, Step};
-
-/// How long a VMM whose machine has left waits for somebody to ask how it went.
-const FAREWELL: Duration = Duration::from_secs(5);
 
 /// The migration that is under way, or was the last.
 #[derive(Debug, Default)]
@@ -231,15 +229,14 @@ impl Vmm {
     /// The machine runs elsewhere: this process ends once somebody knows how it went, or soon.
     fn leave(&mut self) {
         tracing::info!("the virtual machine has left");
-        let mailbox = self.mailbox.clone();
-        let farewell = std::thread::Builder::new()
-            .name("farewell".into())
-            .spawn(move || {
-                std::thread::sleep(FAREWELL);
-                mailbox.send(Message::Signal);
-            });
-        if farewell.is_err() {
-            self.end.get_or_insert(Ok(()));
+        match Farewell::begin(self.mailbox.clone()) {
+            Ok(farewell) => {
+                self.events.add_subscriber(Box::new(farewell));
+            }
+            Err(error) => {
+                tracing::warn!(%error, "nobody is waited for");
+                self.end.get_or_insert(Ok(()));
+            }
         }
     }
 }

@@ -1,5 +1,6 @@
 //! The life of one virtual machine: created, booted, paused, rebooted, shut down, deleted.
 
+mod farewell;
 mod host;
 mod mailbox;
 mod migrate;
