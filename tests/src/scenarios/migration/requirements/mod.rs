@@ -52,11 +52,11 @@ pub fn hold(lab: &Lab) -> Result<()> {
         }
         Outcome::Lost => bail!("the server runs nowhere"),
     }
+    let after = records(&field.cluster, TO)?;
+    ensure!(before == after, "before {before:?}, after {after:?}");
     // What was sent meanwhile comes by itself.
     wait_for(field.cluster.host(TO)?, SLOW, |it| queued(it) == 5)?;
     cast.finish(&mut field.server, &mut field.clients, TO)?;
-    let after = records(&field.cluster, TO)?;
-    ensure!(before == after, "before {before:?}, after {after:?}");
     bystanders.end()?;
     cast.end()?;
     load.end()?.expect_clean()?;
