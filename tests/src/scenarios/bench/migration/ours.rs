@@ -50,6 +50,7 @@ impl<'a> Ours<'a> {
         let seen = under_load((server, calling), &address, |guest| {
             let arrived = guest.migrate(self.lab, &destination, &wishes, &mut |_| {})?;
             let progress = &arrived.destination;
+            self.lab.say(format!("ours: {:?}", progress.downtime_parts));
             let moved = Moved {
                 downtime: milliseconds(progress.downtime),
                 total: milliseconds(progress.total),
