@@ -371,6 +371,10 @@ impl World {
         if self.guest(vm).host != host {
             return;
         }
+        let asked = self.hosts[host].switch.incarnation(port).is_none();
+        if asked && self.guest(vm).core.is_none() {
+            return; // A driver is loaded when its life has begun.
+        }
         if self.guest(vm).running {
             self.hosts[host].switch.started(port);
             self.interrupt_later(vm);

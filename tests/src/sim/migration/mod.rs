@@ -64,6 +64,10 @@ enum What {
 enum Mail {
     ToSource(ToSource),
     ToDestination(ToDestination),
+    /// The stream of pages begins.
+    Join,
+    /// It was not taken, or broke off.
+    StreamLost,
     /// The end of a round, on the stream of pages.
     Round(u32, bool),
     Closed,
