@@ -164,8 +164,12 @@ impl World {
                 self.destination_event(number, AtDestination::Resumed(refused(resumed, ())));
             }
             Action::Destroy => self.destroy(number, Side::Destination),
-            Action::Ended(_) => {
+            Action::Ended(outcome) => {
                 self.migrations[number].destination = None;
+                if matches!(outcome, destination::Outcome::NotHere { .. }) {
+                    // Its node may have made the port only now.
+                    self.vmm_disconnects(number, Side::Destination);
+                }
                 self.mail(number, Side::Source, Mail::Closed);
             }
         }
