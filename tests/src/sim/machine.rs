@@ -94,6 +94,8 @@ impl World {
 
     pub(super) fn crash_now(&mut self, vm: u32, down: u64) {
         self.die(vm);
+        // A new VMM is not started while the old one's connection is open.
+        let down = down.max(MS);
         self.ledger.trouble(self.now, self.now + down);
         let boot = self.guest(vm).boot;
         let noticed = self.now + self.dice.below(MS);
