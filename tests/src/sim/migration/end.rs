@@ -64,6 +64,7 @@ impl World {
     }
 
     pub(super) fn kill_vmm(&mut self, number: usize, side: Side, down: u64) {
+        let stands = self.guest(self.migrations[number].vm).paused.is_some();
         let migration = &mut self.migrations[number];
         let (vm, arrived, handed_over) = (migration.vm, migration.arrived, migration.handed_over);
         let vmm = migration.vmm(side);
@@ -77,7 +78,7 @@ impl World {
             Side::Source => {
                 migration.source = None;
                 migration.holding = false;
-                !arrived && !handed_over
+                !arrived && !(handed_over && stands)
             }
             Side::Destination => {
                 migration.destination = None;

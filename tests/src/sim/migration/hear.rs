@@ -99,7 +99,10 @@ impl World {
                 self.destination_event(number, AtDestination::Peer(message));
             }
             (Side::Source, Mail::StreamLost) => {
-                self.source_event(number, AtSource::Failed("the stream of pages is lost".into()));
+                self.source_event(
+                    number,
+                    AtSource::Failed("the stream of pages is lost".into()),
+                );
             }
             (Side::Destination, Mail::Join) => self.stream_comes(number),
             (Side::Destination, Mail::Round(round, last)) => {
