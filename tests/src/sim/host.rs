@@ -301,7 +301,11 @@ impl World {
         }
         let rebooted = std::mem::take(&mut self.desk(host).rebooted);
         let node = self.hosts[host].node;
-        self.directory.truth.records(node, rebooted)
+        let records = self.directory.truth.records(node, rebooted);
+        if rebooted {
+            self.tenure_ends(node);
+        }
+        records
     }
 
     /// The node starts, with what the directory knows.
