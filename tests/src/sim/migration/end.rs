@@ -26,9 +26,8 @@ impl World {
         let migration = &self.migrations[number];
         let (vm, host) = (migration.vm, migration.host(side));
         let guest = self.guest(vm);
-        let another = guest.host == host
-            && guest.migration != Some(number)
-            && guest.power == Power::On;
+        let another =
+            guest.host == host && guest.migration != Some(number) && guest.power == Power::On;
         let Some(port) = self.hosts[host].switch.any_port_of(vm).filter(|_| !another) else {
             return;
         };

@@ -121,7 +121,7 @@ impl Switch {
             return;
         };
         if let Ok(Some(seen)) = &seen {
-            self.recorded(vm, seen);
+            self.recorded(vm, seen, taking.from.incarnation);
         }
         let here = self.port_of(vm);
         for (node, epoch) in taking.turned_away {
@@ -138,8 +138,8 @@ impl Switch {
         }
     }
 
-    /// The record of a VM was seen.
-    pub(super) fn recorded(&mut self, vm: u32, seen: &Seen) {
+    /// The record of a VM was seen, whose guest runs in `life` if its port does not know better.
+    pub(super) fn recorded(&mut self, vm: u32, seen: &Seen, life: u32) {
         let place = seen.place;
         let lives = Lives {
             last: place.incarnation,
@@ -148,12 +148,12 @@ impl Switch {
         if place.node != self.me {
             self.moved_away(vm, place.epoch, lives);
         } else {
-            self.arrive(vm, seen, lives);
+            self.arrive(vm, seen, lives, life);
         }
     }
 
     /// The record says that the VM is here, in a placement that may be new.
-    fn arrive(&mut self, vm: u32, seen: &Seen, lives: Lives) {
+    fn arrive(&mut self, vm: u32, seen: &Seen, lives: Lives, life: u32) {
         let place = seen.place;
         let known = self.port_of(vm).and_then(|id| self.port(id));
         if known.is_some_and(|port| port.epoch >= place.epoch) {
@@ -172,7 +172,7 @@ impl Switch {
         };
         // The life that the guest knows of.
         let before = match port.last_incarnation() {
-            0 => place.incarnation,
+            0 => life,
             known => known,
         };
         let ended = lives.current.is_none_or(|it| it.incarnation != before);

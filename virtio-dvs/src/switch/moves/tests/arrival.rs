@@ -246,6 +246,17 @@ fn the_next_life_begins_where_the_last_one_was_given_up() {
     assert_eq!(world.said(), [(2, kind::GONE, vm_and_incarnation(1, 10))]);
     world.switch.started(id);
     assert!(world.said().contains(&(1, kind::RENEWED, 12)));
+    // Or of one whose port this node has forgotten with its restart.
+    let mut world = World::new();
+    world.take(9, NINE);
+    world.answer(
+        &Request::Take { vm: 9, from: NINE },
+        answered(9, place(ME, 7, 5)),
+    );
+    let id = world.port(9);
+    world.switch.connected(id);
+    world.switch.started(id);
+    assert!(world.said().contains(&(9, kind::RENEWED, 5)));
 }
 
 #[test]
