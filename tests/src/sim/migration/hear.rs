@@ -98,6 +98,13 @@ impl World {
             (Side::Destination, Mail::ToDestination(message)) => {
                 self.destination_event(number, AtDestination::Peer(message));
             }
+            (Side::Source, Mail::StreamLost) => {
+                self.source_event(
+                    number,
+                    AtSource::Failed("the stream of pages is lost".into()),
+                );
+            }
+            (Side::Destination, Mail::Join) => self.stream_comes(number),
             (Side::Destination, Mail::Round(round, last)) => {
                 let ended = AtDestination::RoundEnded {
                     stream: 0,
@@ -112,6 +119,16 @@ impl World {
             (side, mail) => self.ledger.wrong(format!("{mail:?} comes to the {side:?}")),
         }
         self.migration_over(number);
+    }
+
+    /// A destination that has given up takes no stream any more.
+    fn stream_comes(&mut self, number: usize) {
+        let now = Duration::from_nanos(self.now);
+        let destination = self.migrations[number].destination.as_mut();
+        let joined = destination.map(|it| it.join(now, attempt(number), 0));
+        if joined.is_some_and(|it| it.is_err()) {
+            self.mail(number, Side::Source, Mail::StreamLost);
+        }
     }
 
     /// The two hosts cannot reach each other any more: what was under way is lost, and both VMMs

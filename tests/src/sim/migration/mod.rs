@@ -64,6 +64,10 @@ enum What {
 enum Mail {
     ToSource(ToSource),
     ToDestination(ToDestination),
+    /// The stream of pages begins.
+    Join,
+    /// It was not taken, or broke off.
+    StreamLost,
     /// The end of a round, on the stream of pages.
     Round(u32, bool),
     Closed,
@@ -263,11 +267,14 @@ impl World {
         }
     }
 
-    /// The VMM of a machine that is about to leave keeps off its node.
+    /// The VMM of a machine that is about to leave keeps off its node, or is not there any more.
     pub(super) fn is_holding(&self, vm: u32) -> bool {
-        let migration = self.guest(vm).migration;
-        let migration = migration.and_then(|it| self.migrations.get(it));
-        migration.is_some_and(|it| it.holding && !it.arrived)
+        let guest = self.guest(vm);
+        let migration = guest.migration.and_then(|it| self.migrations.get(it));
+        migration.is_some_and(|it| {
+            let gone = guest.paused.is_some() && !it.vmms[Side::Source as usize].lives;
+            (it.holding || gone) && !it.arrived
+        })
     }
 
     /// Something happened to the source.

@@ -130,7 +130,7 @@ impl Switch {
         let mut goes_on = false;
         if let Ok(Some(seen)) = &seen {
             goes_on = seen.record.life.is_some();
-            self.recorded(vm, seen);
+            self.recorded(vm, seen, seen.place.incarnation);
         }
         if self.port_of(vm) != Some(id) {
             self.refuse_life(id, vm);
