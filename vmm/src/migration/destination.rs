@@ -398,7 +398,7 @@ impl Control {
                 self.to_machine.run(move || {
                     let resumed = guest
                         .map_err(str::to_owned)
-                        .and_then(|guest| resume(&guest, &main));
+                        .and_then(|guest| resume(&guest, &node, &main));
                     shared.tell(Event::Resumed(resumed));
                 });
             }
@@ -465,9 +465,12 @@ impl Control {
 }
 
 /// Starts the guest. An error: it has not run.
-fn resume(guest: &Guest, main: &Main) -> Result<(), String> {
+fn resume(guest: &Guest, node: &Node, main: &Main) -> Result<(), String> {
     guest.dvs.hold_connection(false);
-    guest.dvs.start_rings().map_err(|error| error.to_string())?;
+    // The node must know it before the first instruction, or it may give the VM back if this process ends.
+    if !guest.dvs.start_rings().map_err(|error| error.to_string())? {
+        node.release()?;
+    }
     guest.machine.resume();
     main(Step::Runs);
     Ok(())

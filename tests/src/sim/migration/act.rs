@@ -267,9 +267,12 @@ impl World {
         if self.guest(vm).paused.is_none() || self.guest(vm).host == host {
             self.ledger.wrong(format!("VM {vm} runs already"));
         }
-        if !self.hosts[host].up && self.dice.chance(50) {
-            return false; // Or it finds its node when that is there again.
+        let switch = &self.hosts[host].switch;
+        let may_run = switch.any_port_of(vm).is_some_and(|it| switch.may_run(it));
+        if !self.hosts[host].up || !may_run {
+            return false;
         }
+        self.ask_node(number, Side::Destination, MoveRequest::Release { vm });
         let guest = self.guest_mut(vm);
         guest.host = host;
         guest.boot += 1;

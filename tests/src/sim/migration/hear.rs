@@ -8,7 +8,7 @@ use virtio_dvs::switch::{Settled, Ticket};
 use super::*;
 
 /// What a node has said, or why it has not.
-type Said = Result<Option<directory::Place>, String>;
+type Said = Result<Option<directory::Residence>, String>;
 
 impl World {
     pub(in crate::sim) fn move_settled(&mut self, host: usize, ticket: Ticket, settled: Settled) {
@@ -28,7 +28,7 @@ impl World {
             return;
         }
         let place = said.clone().and_then(|place| {
-            let place = place.map(to_vmm);
+            let place = place.map(|it| to_vmm(it.place));
             place.ok_or_else(|| "there is no place".to_owned())
         });
         match (what, side) {
@@ -36,7 +36,7 @@ impl World {
             (What::Hold, _) => self.source_event(number, AtSource::FramesDropped(place)),
             (What::Prepare, _) => self.is_prepared(number, said.map(|_| ())),
             (What::Take, side) => {
-                let answer = said.map(|place| place.map(to_vmm));
+                let answer = said.map(|found| found.map(found_by_vmm));
                 match side {
                     Side::Source => self.source_event(number, AtSource::Taken(answer)),
                     Side::Destination => {

@@ -14,7 +14,7 @@ use dvs_migration::destination::{self, Destination};
 use dvs_migration::layout::{Layout, PAGE_SIZE, Slot};
 use dvs_migration::message::{Cpu, Offer, ToDestination, ToSource};
 use dvs_migration::pages::{Attempt, Compression};
-use dvs_migration::place::Place;
+use dvs_migration::place::{Place, Residence, Start};
 use dvs_migration::source::{self, Source};
 use virtio_dvs::directory::{self, NodeId};
 
@@ -188,6 +188,18 @@ fn to_vmm(place: directory::Place) -> Place {
         node: place.node.0,
         epoch: place.epoch,
         life: place.incarnation,
+    }
+}
+
+fn found_by_vmm(found: directory::Residence) -> Residence {
+    let start = match found.start {
+        directory::Start::Made => Start::Made,
+        directory::Start::Awaited => Start::Awaited,
+        directory::Start::Declined => Start::Declined,
+    };
+    Residence {
+        place: to_vmm(found.place),
+        start,
     }
 }
 

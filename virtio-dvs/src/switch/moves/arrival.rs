@@ -40,7 +40,7 @@ impl Switch {
         match seen? {
             Some(seen) if seen.place == place && seen.record.life.is_some() => {
                 self.expect(&seen);
-                Ok(Some(place))
+                Ok(Some(place.into()))
             }
             other => Err(MoveError::Differs {
                 vm,
@@ -54,6 +54,7 @@ impl Switch {
         let mut port = Port::new(seen.record.attributes.clone(), seen.record.dc.clone());
         let vm = port.attributes.vm;
         port.stage = Stage::Elsewhere;
+        port.fresh = true;
         port.life = Life::Over(seen.place.incarnation);
         port.epoch = seen.place.epoch;
         let known = self.any_port_of(vm);
@@ -132,7 +133,7 @@ impl Switch {
                 None => self.notify(node, Notice::Moved { vm, epoch }),
             }
         }
-        let place = seen.map(|seen| seen.map(|it| it.place));
+        let place = seen.map(|seen| seen.map(|it| it.residence()));
         for ticket in taking.tickets {
             self.settle(ticket, place.clone().map_err(MoveError::from));
         }
@@ -177,6 +178,7 @@ impl Switch {
         };
         let ended = lives.current.is_none_or(|it| it.incarnation != before);
         port.stage = Stage::Taken;
+        port.expects(seen.record.start);
         port.running = false;
         port.given_up = false;
         if let Some(life) = lives.current {
@@ -194,7 +196,7 @@ impl Switch {
         if ended && !told {
             self.say_over(id, before);
         }
-        self.orphaned_unless_connected(id);
+        self.may_be_left(id);
         self.watch(vm);
         self.actions.push_back(Action::Carries(id));
     }

@@ -79,7 +79,7 @@ fn a_vm_that_was_taken_lives_here() {
     let _ = world.send((1, 10), (9, 4));
     world.forget();
     let id = world.taken();
-    assert_eq!(world.settled.pop().unwrap().1, Ok(Some(NINE_HERE)));
+    assert_eq!(world.settled.pop().unwrap().1, awaited(NINE_HERE));
     assert!(world.others.contains(&Action::Carries(id)));
     assert_eq!(world.switch.port_of(9), Some(id));
     assert_eq!(world.switch.incarnation(id), Some(4));
@@ -107,7 +107,7 @@ fn who_loses_tells_where_it_is() {
     for answer in [place(THIRD, 7, 4), place(OTHER, 8, 5)] {
         world.take(9, NINE);
         world.answer(&Request::Take { vm: 9, from: NINE }, answered(9, answer));
-        assert_eq!(world.settled.pop().unwrap().1, Ok(Some(answer)));
+        assert_eq!(world.settled.pop().unwrap().1, Ok(Some(answer.into())));
     }
     world.take(9, NINE);
     let take = Request::Take { vm: 9, from: NINE };
@@ -145,7 +145,7 @@ fn the_same_question_is_asked_once() {
     let take = Request::Take { vm: 9, from: NINE };
     world.answer(&take, answered(9, NINE_HERE));
     assert_eq!(world.settled.len(), TICKETS_MAX);
-    let won = Ok(Some(NINE_HERE));
+    let won = Ok(Some(NINE_HERE.into()));
     assert!(world.settled.iter().all(|it| it.1 == won));
     // The same with looks.
     let look = MoveRequest::Place { vm: 2 };
@@ -322,7 +322,7 @@ fn a_node_that_was_started_again_takes_without_a_port() {
     world.take(9, NINE);
     world.answer(&Request::Take { vm: 9, from: NINE }, answered(9, NINE_HERE));
     assert!(world.others.is_empty());
-    assert_eq!(world.settled.pop().unwrap().1, Ok(Some(NINE_HERE)));
+    assert_eq!(world.settled.pop().unwrap().1, Ok(Some(NINE_HERE.into())));
     // One that cannot have a port is not asked for.
     world.switch.attach(VmAttributes::new(3, 0)).unwrap();
     world.settle();
