@@ -4,6 +4,7 @@
 
 mod common;
 
+use common::etcd::Etcd;
 use common::{Host, LOG_ALL, Vmm};
 use rustix::fs::{MemfdFlags, ftruncate, memfd_create};
 use std::fs::File;
@@ -228,4 +229,44 @@ fn logs_that_are_refused_end_the_connection() {
     assert!(contents(&first).iter().all(|byte| *byte == 0));
     assert!(contents(&second).iter().any(|byte| *byte != 0));
     talk(&mut b, &mut a);
+}
+
+#[test]
+fn another_node_goes_on_with_log_rings_and_state() {
+    let etcd = Etcd::start();
+    let (one, two) = (etcd.host(1), etcd.host(2));
+    let mut server = one.vm(1);
+    let mut near = one.vm(2);
+    talk(&mut near, &mut server);
+    let place = one.client().place(1).unwrap();
+    let attached = two.client().prepare(1, place).unwrap();
+    let stream = UnixStream::connect(attached.socket).unwrap();
+    let log = follow(&mut server);
+    talk(&mut near, &mut server);
+    one.client().hold(1).unwrap();
+    let bases = stop(&mut server);
+    assert!(contents(&log).iter().any(|byte| *byte != 0));
+    let state = save(&server);
+    // There everything is taken, and nothing is touched, before it is theirs.
+    let Vmm {
+        guest, frontend, ..
+    } = server;
+    let before = contents(&guest.file);
+    let mut server = Vmm::with_guest(stream, guest);
+    stop(&mut near);
+    assert!(
+        load(&server, &save(&near)).is_err(),
+        "the state of another VM"
+    );
+    load(&server, &state).unwrap();
+    server.set_up(&bases);
+    server.kick(QUEUE_MSG_TX);
+    server.read_config();
+    assert!(contents(&server.guest.file) == before);
+    let taken = two.client().take(1, place).unwrap().unwrap();
+    assert_eq!((taken.node, taken.incarnation), (2, place.incarnation));
+    assert_eq!(server.wait_for(1)[0].kind, kind::RETRY);
+    drop(frontend);
+    one.client().forget(1).unwrap();
+    server.bind(10);
 }

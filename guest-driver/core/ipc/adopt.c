@@ -149,6 +149,7 @@ void dvs_adopt_bound(struct dvs_core *c, struct dvs_ep *ep, const struct dvs_fra
 	ep->privileges.ipc_to = f->bulk_ack | (dvs_u64)f->bulk_credit << 32;
 	ep->privileges.level = f->src_gen;
 	sort_notes(c, ep);
+	dvs_move_arrived(c, ep);
 	say(c, ep, DVS_OK);
 }
 

@@ -66,8 +66,15 @@ int DVS_HOT dvs_call_started(struct dvs_call *call)
 
 int DVS_HOT dvs_call_end_start(struct dvs_core *c, struct dvs_call *call)
 {
+	int result;
+
+	/* A call that ends by this wakes nobody: its caller is here. */
 	dvs_core_flush(c);
-	return dvs_call_started(call);
+	result = dvs_call_started(call);
+	/* That it waits now may be what copies of others wait for. */
+	if (result == DVS_PENDING && c->restless)
+		dvs_core_flush(c);
+	return result;
 }
 
 void DVS_HOT dvs_call_send_local(struct dvs_core *c, struct dvs_call *call, struct dvs_ep *dst,

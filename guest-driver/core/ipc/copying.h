@@ -138,6 +138,8 @@ void dvs_party_rest(struct dvs_core *c, struct dvs_party *p);
 void dvs_party_settle(struct dvs_core *c, struct dvs_party *p);
 /* Counts a side to a channel that it depends on; 0: the peer has too many. */
 int dvs_party_depend(struct dvs_core *c, struct dvs_chan *ch);
+/* Does its process wait in a call, so that its memory may be used? */
+int dvs_party_waits(const struct dvs_ep *ep);
 /* The call has ended. 0: somebody still touches its memory. */
 int dvs_party_leave(struct dvs_core *c, struct dvs_call *call);
 /* The call ends whatever is being touched. */

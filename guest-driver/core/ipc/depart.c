@@ -26,7 +26,7 @@ void dvs_move_set(struct dvs_core *c, struct dvs_ep *ep, enum dvs_move_state sta
 }
 
 /* What came meanwhile arrives now; copies wait on while the endpoint may still move. */
-static void resume(struct dvs_core *c, struct dvs_ep *ep)
+void dvs_move_resume(struct dvs_core *c, struct dvs_ep *ep)
 {
 	struct dvs_list stalled;
 
@@ -66,7 +66,7 @@ void dvs_move_back(struct dvs_core *c, struct dvs_ep *ep)
 	refuse_all(c, ep, DVS_EPROCSTS);
 	dvs_move_finish(c, ep, DVS_CALL_MOVE_START, DVS_EMIGRATE);
 	dvs_move_finish(c, ep, DVS_CALL_MOVE_COMMIT, DVS_EPROCSTS);
-	resume(c, ep);
+	dvs_move_resume(c, ep);
 	dvs_queue_serve(c, ep);
 	dvs_move_finish(c, ep, DVS_CALL_MOVE_ROLLBACK, DVS_OK);
 	dvs_move_finish(c, ep, DVS_CALL_MOVE_STAY, DVS_OK);
@@ -86,7 +86,7 @@ void dvs_move_stays(struct dvs_core *c, struct dvs_ep *ep, dvs_s32 why)
 	} else if (ep->moving.back) {
 		dvs_move_back(c, ep);
 	} else {
-		resume(c, ep);
+		dvs_move_resume(c, ep);
 	}
 }
 
@@ -144,7 +144,7 @@ void dvs_move_next(struct dvs_core *c, struct dvs_ep *ep)
 		dvs_hand_here(c, ep, req->call);
 		dvs_move_finish(c, ep, DVS_CALL_MOVE_STAY, DVS_EMIGRATE);
 		dvs_move_finish(c, ep, DVS_CALL_MOVE_COMMIT, DVS_OK);
-		resume(c, ep);
+		dvs_move_resume(c, ep);
 		return;
 	}
 	if (!dvs_hand_prepare(c, ep)) {

@@ -253,6 +253,7 @@ void dvs_hand_here(struct dvs_core *c, struct dvs_ep *ep, struct dvs_call *adopt
 	leave_process(c, ep);
 	c->ops.released(c->ctx, ep);
 	ep->owner = (void *)0;
+	dvs_move_arrived(c, ep);
 	adopter->ep = ep;
 	adopter->peer = ep->addr;
 	dvs_call_finish(c, adopter, DVS_OK);

@@ -220,7 +220,7 @@ struct dvs_core {
 	dvs_u8 stopped;
 	dvs_u8 control_full;
 	dvs_u8 died;		/* some channel was given died_scan, and was not pumped since */
-	dvs_u32 restless;	/* endpoints that are not quiescent yet, or whose move not all know of */
+	dvs_u32 restless;	/* endpoints that are not quiescent yet, or fresh, or whose move not all know of */
 	dvs_u32 note_words;
 	dvs_u32 dest_hand;	/* next destination to be forgotten */
 	dvs_u32 op_salt;

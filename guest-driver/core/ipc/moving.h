@@ -30,6 +30,7 @@ struct dvs_moving {
 	dvs_u8 taking;		/* it comes: the directory was asked for it */
 	dvs_u8 moved;		/* it is over here, and lives on elsewhere */
 	dvs_u8 asked;		/* to withdraw: the directory, and not only told of the offer */
+	dvs_u8 fresh;		/* it has come, and its process has not waited in a call yet */
 	dvs_s32 result;		/* why it is withdrawn; what its old VM is told */
 	dvs_u32 vm;		/* which VM may adopt it; 0: any */
 	dvs_u32 gen;		/* it comes: in this generation */
@@ -81,6 +82,10 @@ void dvs_move_adopter_left(struct dvs_core *c, struct dvs_chan *ch, dvs_u64 op);
 void dvs_move_peer_gone(struct dvs_core *c, struct dvs_chan *ch);
 /* Its process leaves. 0: it is decided later whether the endpoint goes with it. */
 int dvs_move_unbind(struct dvs_core *c, struct dvs_ep *ep);
+/* It has come to its new process. */
+void dvs_move_arrived(struct dvs_core *c, struct dvs_ep *ep);
+/* What came meanwhile arrives now. */
+void dvs_move_resume(struct dvs_core *c, struct dvs_ep *ep);
 /* The steps that calls bring. */
 void dvs_move_set(struct dvs_core *c, struct dvs_ep *ep, enum dvs_move_state state);
 void dvs_move_back(struct dvs_core *c, struct dvs_ep *ep);

@@ -63,6 +63,11 @@ static struct dvs_call *waiting(const struct dvs_ep *ep, dvs_s32 requester)
 	return found;
 }
 
+int dvs_party_waits(const struct dvs_ep *ep)
+{
+	return waiting(ep, DVS_NONE) != (void *)0;
+}
+
 static dvs_s32 check_size(const struct dvs_copy_side *what)
 {
 	if (!what->bytes || (!what->grant && what->address + what->bytes < what->address))

@@ -76,6 +76,21 @@ static void tell(struct dvs_core *c, struct dvs_ep *ep)
 	}
 }
 
+void dvs_move_arrived(struct dvs_core *c, struct dvs_ep *ep)
+{
+	if (!ep->moving.fresh)
+		c->restless++;
+	ep->moving.fresh = 1;
+}
+
+static void settle_in(struct dvs_core *c, struct dvs_ep *ep)
+{
+	ep->moving.fresh = 0;
+	c->restless--;
+	if (ep->moving.state == DVS_MOVE_NONE)
+		dvs_move_resume(c, ep);
+}
+
 void dvs_move_proceed(struct dvs_core *c)
 {
 	dvs_u32 i;
@@ -85,6 +100,8 @@ void dvs_move_proceed(struct dvs_core *c)
 
 		if (ep->moving.telling)
 			tell(c, ep);
+		if (ep->moving.fresh && (ep->state != DVS_EP_BOUND || dvs_party_waits(ep)))
+			settle_in(c, ep);
 		if (ep->moving.state != DVS_MOVE_STARTING || !quiescent(c, ep))
 			continue;
 		dvs_move_set(c, ep, DVS_MOVE_READY);
@@ -105,6 +122,9 @@ int dvs_move_stalls(struct dvs_ep *ep, struct dvs_req *req)
 
 int dvs_move_holds_copies(const struct dvs_ep *ep)
 {
+	/* Whoever copies from or to it found it waiting, in the place that it has left. */
+	if (ep->moving.fresh)
+		return 1;
 	/* What its process waits for may need the copy. */
 	return ep->moving.state > DVS_MOVE_STARTING ||
 	       (ep->moving.state == DVS_MOVE_STARTING && !calls_out(ep));

@@ -3,7 +3,7 @@
 use anyhow::Result;
 use dvs_report::{Figures, Row};
 
-use super::{bench, calls, demo, faults, hosts, lifecycle, migration};
+use super::{bench, calls, demo, faults, hosts, lifecycle, migration, process_moves};
 use crate::harness::Lab;
 
 /// A demonstration.
@@ -87,6 +87,10 @@ pub fn tests() -> &'static [Test] {
         Test {
             name: "calls-between-vms",
             run: calls::calls_between_vms,
+        },
+        Test {
+            name: "process-moves",
+            run: process_moves::process_moves,
         },
         Test {
             name: "storm",

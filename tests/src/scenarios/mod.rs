@@ -9,6 +9,7 @@ mod hosts;
 mod lifecycle;
 mod migration;
 mod ping;
+mod process_moves;
 mod timeline;
 
 pub use catalogue::{Demo, Group, Test, demos, groups, long_tests, tests};

@@ -3,6 +3,7 @@
 mod client;
 mod hold;
 mod payload;
+mod relocation;
 mod report;
 mod sequence;
 mod server;

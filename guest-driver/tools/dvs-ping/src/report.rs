@@ -3,10 +3,10 @@
 use std::time::{Duration, Instant};
 
 use dvs_load::Timeline;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// What went wrong, as counted by one side or both.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Faults {
     /// Never arrived.
     pub lost: u64,
@@ -140,6 +140,12 @@ pub struct Progress {
     since: Instant,
     calls: u64,
     total: u64,
+}
+
+impl Default for Progress {
+    fn default() -> Self {
+        Self::new()
+    }
 }
 
 impl Progress {

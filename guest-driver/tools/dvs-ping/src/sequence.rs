@@ -2,11 +2,13 @@
 
 use std::collections::BTreeSet;
 
+use serde::{Deserialize, Serialize};
+
 /// Missing numbers that are kept one by one; a larger hole is only counted.
 const MISSING_MAX: usize = 65_536;
 
 /// Checks numbers that should come as 0, 1, 2 …
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Sequence {
     next: u64,
     missing: BTreeSet<u64>,

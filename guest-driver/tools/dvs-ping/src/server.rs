@@ -7,8 +7,10 @@ use std::time::Instant;
 use anyhow::Context;
 use clap::Args;
 use dvs::{Address, Any, Dvs, Endpoint, Error, Message, Received, Request, Timeout};
+use serde::{Deserialize, Serialize};
 
 use crate::payload::{Header, Kind};
+use crate::relocation::{self, Unanswered};
 use crate::report::{Faults, Progress};
 use crate::sequence::Sequence;
 
@@ -30,11 +32,22 @@ pub struct Options {
     /// Print JSON lines: {"bound", "generation"} at the start, the counts at the end.
     #[arg(long)]
     json: bool,
+    /// Begin to move after so many calls, with the next one unanswered, tell nobody, and take it
+    /// back when nobody has come; a line of JSON, {"stays"}, tells of it.
+    #[arg(long, requires = "json")]
+    stay_after: Option<u64>,
+    /// Move to another process after so many calls, with the next one unanswered: print
+    /// {"moving": …}, which is for the other's --adopt, and end when that has the endpoint.
+    #[arg(long, requires = "json")]
+    move_after: Option<u64>,
+    /// Go on from what --move-after has printed, in this VM or another one.
+    #[arg(long)]
+    adopt: Option<String>,
 }
 
 /// What came from one client.
-#[derive(Debug, Default)]
-struct Client {
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Client {
     requests: Sequence,
     messages: Sequence,
     notifies: u32,
@@ -104,15 +117,15 @@ impl Client {
     }
 }
 
-#[derive(Debug)]
-struct Server {
-    clients: HashMap<Address, Client>,
+#[derive(Debug, Default)]
+pub struct Server {
+    pub clients: HashMap<Address, Client>,
     /// Of those that have finished.
-    faults: Faults,
-    rpcs: u64,
-    finished: u64,
-    refused: u64,
-    progress: Progress,
+    pub faults: Faults,
+    pub rpcs: u64,
+    pub finished: u64,
+    pub refused: u64,
+    pub progress: Progress,
 }
 
 impl Server {
@@ -124,12 +137,22 @@ impl Server {
         Some(self.clients.entry(address).or_default())
     }
 
-    fn request(&mut self, request: Request<'_>) -> Result<(), Error> {
+    /// The answer to the request, where the server is to move before it is given.
+    fn request(
+        &mut self,
+        request: Request<'_>,
+        pause_after: Option<u64>,
+    ) -> Result<Option<Unanswered>, Error> {
         let from = request.message().from();
         let bytes = request.message().bytes();
         let (kind, reply) = self
             .client(from)
             .map_or((None, Vec::new()), |client| client.answer(bytes));
+        if kind == Some(Kind::Request) && pause_after.is_some_and(|calls| self.rpcs >= calls) {
+            self.rpcs += 1;
+            request.leave_open();
+            return Ok(Some(Unanswered { to: from, reply }));
+        }
         match request.answer(&reply) {
             // The client has left in the meantime; that is for it to report.
             Ok(()) | Err(Error::NotWaiting | Error::DestinationDied | Error::StaleEndpoint) => {}
@@ -146,7 +169,7 @@ impl Server {
                 self.progress.call(Instant::now());
             }
         }
-        Ok(())
+        Ok(None)
     }
 
     fn message(&mut self, message: &Message) {
@@ -155,9 +178,13 @@ impl Server {
         }
     }
 
-    fn one(&mut self, endpoint: &Endpoint) -> Result<(), Error> {
+    fn one(
+        &mut self,
+        endpoint: &Endpoint,
+        pause_after: Option<u64>,
+    ) -> Result<Option<Unanswered>, Error> {
         match endpoint.receive(Any, Timeout::Forever)? {
-            Received::Request(request) => self.request(request)?,
+            Received::Request(request) => return self.request(request, pause_after),
             Received::Message(message) => self.message(&message),
             Received::Notification(notification) => {
                 if let Some(client) = self.client(notification.from) {
@@ -165,7 +192,7 @@ impl Server {
                 }
             }
         }
-        Ok(())
+        Ok(None)
     }
 
     fn print(&self, json: bool) -> Faults {
@@ -208,22 +235,28 @@ fn announce(endpoint: &Endpoint, json: bool) -> std::io::Result<()> {
     std::io::stdout().flush()
 }
 
+fn bind(number: i32) -> anyhow::Result<Endpoint> {
+    Endpoint::bind(Dvs::open()?, number).with_context(|| format!("cannot bind endpoint {number}"))
+}
+
 /// True: nothing went wrong.
 pub fn run(options: &Options) -> anyhow::Result<bool> {
-    let endpoint = Endpoint::bind(Dvs::open()?, options.ep)
-        .with_context(|| format!("cannot bind endpoint {}", options.ep))?;
-    announce(&endpoint, options.json)?;
-    let mut server = Server {
-        clients: HashMap::new(),
-        faults: Faults::default(),
-        rpcs: 0,
-        finished: 0,
-        refused: 0,
-        progress: Progress::new(),
+    let (endpoint, mut server) = match &options.adopt {
+        Some(saved) => relocation::arrive(options.ep, saved)?,
+        None => (bind(options.ep)?, Server::default()),
     };
+    announce(&endpoint, options.json)?;
+    let mut stay_after = options.stay_after;
     while options.forever || server.finished < options.clients {
-        match server.one(&endpoint) {
-            Ok(()) | Err(Error::Interrupted) => {}
+        match server.one(&endpoint, stay_after.or(options.move_after)) {
+            Ok(Some(unanswered)) if stay_after.take().is_some() => {
+                relocation::stay(&endpoint, &unanswered)?;
+            }
+            Ok(Some(unanswered)) => {
+                relocation::leave(&endpoint, &server, &unanswered)?;
+                return Ok(true);
+            }
+            Ok(None) | Err(Error::Interrupted) => {}
             Err(error) => return Err(error).context("cannot receive"),
         }
     }

@@ -227,6 +227,24 @@ fn a_guest_that_is_restored_goes_on_where_it_was() {
 }
 
 #[test]
+fn a_connection_that_was_never_used_waits_as_well() {
+    let mut moving = Moving::connected();
+    moving.dvs.hold_connection(true);
+    let before = moving.contents();
+    moving.activate();
+    config(&moving.dvs);
+    assert_eq!(
+        (moving.contents() == before, moving.counted("losses")),
+        (true, 0)
+    );
+    // The destination's order.
+    moving.dvs.hold_connection(false);
+    moving.dvs.start_rings().unwrap();
+    assert_eq!(moving.wait_for_message(), kind::RETRY);
+    moving.ask();
+}
+
+#[test]
 fn a_driver_hears_of_another_configuration() {
     let mut moving = Moving::running();
     moving.dvs.stop_rings().unwrap();

@@ -1,6 +1,7 @@
 //! Endpoints that move: docs/endpoint-migration.md.
 
 mod chaos;
+mod copies;
 mod failures;
 mod frames;
 mod moves;

@@ -2,6 +2,7 @@
 
 mod away;
 mod cluster;
+mod hands;
 mod lease;
 mod moves;
 mod opening;
