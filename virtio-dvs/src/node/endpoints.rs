@@ -11,10 +11,11 @@ use std::collections::BTreeMap;
 const CHAIN_MAX: usize = 32;
 
 /// What an endpoint waits for, in the DVS's words.
-const RTS_WORDS: [(u32, &str); 5] = [
+const RTS_WORDS: [(u32, &str); 6] = [
     (rts::SENDING, "SENDING"),
     (rts::RECEIVING, "RECEIVING"),
     (rts::ONCOPY, "ONCOPY"),
+    (rts::MIGRATE, "MIGRATE"),
     (rts::WAITUNBIND, "WAITUNBIND"),
     (rts::WAITBIND, "WAITBIND"),
 ];

@@ -94,6 +94,8 @@ fn states_are_words() {
     let bits = rts::SENDING | rts::RECEIVING;
     assert_eq!(words(bits, &RTS_WORDS).unwrap(), "SENDING RECEIVING");
     assert_eq!(words(0, &RTS_WORDS), None);
+    let moving = rts::RECEIVING | rts::MIGRATE;
+    assert_eq!(words(moving, &RTS_WORDS).unwrap(), "RECEIVING MIGRATE");
     let odd = misc::NOTIFY | misc::WOKENUP | 0x8000;
     assert_eq!(words(odd, &MISC_WORDS).unwrap(), "NOTIFY WOKENUP 0x8000");
     let all = MISC_WORDS.iter().fold(0, |all, it| all | it.0);

@@ -79,7 +79,7 @@ impl World {
             Side::Source => {
                 migration.source = None;
                 migration.holding = false;
-                !arrived && !(handed_over && stands)
+                !(arrived || handed_over && stands)
             }
             Side::Destination => {
                 migration.destination = None;
