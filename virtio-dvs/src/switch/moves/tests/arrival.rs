@@ -271,7 +271,7 @@ fn what_was_taken_before_the_lease_was_lost_gets_its_next_life() {
     world.take(9, NINE);
     world.forget();
     world.answer(&take, over());
-    assert_eq!(world.settled.pop().unwrap().1, Ok(Some(NINE_HERE)));
+    assert_eq!(world.settled.pop().unwrap().1, Ok(Some(NINE_HERE.into())));
     let gone = vm_and_incarnation(9, 4);
     let said = world.said();
     assert!(said.contains(&(1, kind::GONE, gone)), "{said:?}");
@@ -289,7 +289,7 @@ fn what_was_taken_before_the_lease_was_lost_gets_its_next_life() {
     world.switch.news(News::Lease(Lease::Held));
     let answer = Answer::Seen(Ok(Some(seen(1, again, false))));
     world.answer(&Request::Take { vm: 1, from }, answer);
-    assert_eq!(world.settled.pop().unwrap().1, Ok(Some(again)));
+    assert_eq!(world.settled.pop().unwrap().1, Ok(Some(again.into())));
     assert!(world.said().contains(&(1, kind::RENEWED, 13)));
     assert!(world.switch.may_run(id));
     // A node that was started again has asked for the next life already.
