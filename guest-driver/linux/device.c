@@ -22,6 +22,8 @@
 /* Numbers stay below the lowest magic address. */
 #define VDVS_PROCS_MAX		DVS_ADDR_NONE
 
+static void vdvs_config_work(struct work_struct *work);
+
 struct vdvs_device *vdvs_device_alloc(struct virtio_device *vdev)
 {
 	struct vdvs_device *dev = kzalloc(sizeof(*dev), GFP_KERNEL);
@@ -41,6 +43,7 @@ struct vdvs_device *vdvs_device_alloc(struct virtio_device *vdev)
 	timer_setup(&dev->timer, vdvs_timer, 0);
 	INIT_WORK(&dev->rx_work, vdvs_rx_work);
 	INIT_WORK(&dev->bulk_rx_work, vdvs_bulk_rx_work);
+	INIT_WORK(&dev->config_work, vdvs_config_work);
 	init_waitqueue_head(&dev->pollers);
 	init_waitqueue_head(&dev->owners);
 	if (vdvs_copies_init(dev)) {
@@ -126,6 +129,27 @@ static void vdvs_read_config(struct virtio_device *vdev, struct dvs_device_confi
 				   config->dc_name, sizeof(config->dc_name));
 		after = generation ? generation(vdev) : 0;
 	} while (after != before);
+}
+
+/* What else may change is told by frames. */
+static void vdvs_config_work(struct work_struct *work)
+{
+	struct vdvs_device *dev = container_of(work, struct vdvs_device, config_work);
+	struct dvs_device_config config = {};
+	unsigned long flags;
+
+	vdvs_read_config(dev->vdev, &config);
+	vdvs_enter(dev, &flags);
+	dev->info.nodeid = config.nodeid;
+	vdvs_leave(dev, &flags);
+}
+
+/* Reading the configuration may sleep, which an interrupt may not. */
+void vdvs_config_changed(struct virtio_device *vdev)
+{
+	struct vdvs_device *dev = vdev->priv;
+
+	schedule_work(&dev->config_work);
 }
 
 static int vdvs_identify(struct vdvs_device *dev, struct dvs_limits *limits,
@@ -244,6 +268,7 @@ void vdvs_device_stop(struct vdvs_device *dev)
 	/* Also ends what pins memory or copies it. */
 	flush_workqueue(dev->copies.wq);
 	virtio_reset_device(dev->vdev);
+	cancel_work_sync(&dev->config_work);
 	vdvs_copies_stop(dev);
 	vdvs_queues_free(dev);
 	vfree(dev->core_memory);

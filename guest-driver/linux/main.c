@@ -101,6 +101,7 @@ static struct virtio_driver vdvs_driver = {
 	.validate = vdvs_validate,
 	.probe = vdvs_probe,
 	.remove = vdvs_remove,
+	.config_changed = vdvs_config_changed,
 #ifdef CONFIG_PM_SLEEP
 	.freeze = vdvs_freeze,
 	.restore = vdvs_restore,

@@ -167,7 +167,9 @@ struct vdvs_device {
 	struct virtio_device *vdev;
 	struct miscdevice misc;
 	struct dentry *debugfs;
-	struct dvs_info info;		/* constant after probe, but for the incarnation: that of the start */
+	struct dvs_info info;		/* constant after probe, but for the incarnation: that of the start,
+					 * and, under the lock, the node
+					 */
 
 	spinlock_t lock;		/* everything below, and every entry to the core */
 	struct dvs_core *core;		/* NULL: the device is gone or asleep */
@@ -185,6 +187,7 @@ struct vdvs_device {
 	struct timer_list timer;
 	struct work_struct rx_work;
 	struct work_struct bulk_rx_work;
+	struct work_struct config_work;
 	void *core_memory;
 	struct tracepoint *exit_hook;
 	struct delayed_work async_scan;
@@ -198,6 +201,8 @@ void vdvs_device_get(struct vdvs_device *dev);
 void vdvs_device_put(struct vdvs_device *dev);
 int vdvs_device_start(struct vdvs_device *dev);
 void vdvs_device_stop(struct vdvs_device *dev);
+/* The device's configuration has changed: the VM is on another host. */
+void vdvs_config_changed(struct virtio_device *vdev);
 /* Between the two the core may be entered, if dev->core is there. */
 void vdvs_enter(struct vdvs_device *dev, unsigned long *flags)
 	__acquires(RCU) __acquires(&dev->lock);

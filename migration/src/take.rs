@@ -1,6 +1,6 @@
 //! Taking a VM: asking the directory until it has decided.
 
-use crate::place::{Claim, Place, judge};
+use crate::place::{Claim, Place, Residence, judge};
 use std::time::Duration;
 
 /// Time after which a question without an answer, or with one that settles nothing, is asked again;
@@ -10,7 +10,7 @@ const SLOWEST: Duration = Duration::from_secs(1);
 
 /// What the node says of the transaction: the record as it is afterwards (`None`: there is none),
 /// or why it is not known whether the transaction was carried out.
-pub type Answer = Result<Option<Place>, String>;
+pub type Answer = Result<Option<Residence>, String>;
 
 /// One side's wish to have the VM.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]

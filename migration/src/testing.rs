@@ -3,7 +3,7 @@
 use crate::layout::{Layout, PAGE_SIZE, Slot};
 use crate::message::{Cpu, Offer};
 use crate::pages::{Attempt, Compression};
-use crate::place::Place;
+use crate::place::{Place, Residence, Start};
 use proptest::prelude::*;
 use std::time::Duration;
 
@@ -46,4 +46,14 @@ pub fn any_place() -> impl Strategy<Value = Place> + Clone {
         epoch,
         life: 3,
     })
+}
+
+/// The same as a record says it.
+pub fn any_residence() -> impl Strategy<Value = Residence> {
+    let start = prop_oneof![
+        Just(Start::Made),
+        Just(Start::Awaited),
+        Just(Start::Declined)
+    ];
+    (any_place(), start).prop_map(|(place, start)| Residence { place, start })
 }

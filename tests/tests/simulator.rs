@@ -11,6 +11,8 @@ use dvs_tests::sim::{Many, Plan, play_traced, shrink};
 const HISTORIES: u64 = 10_000;
 /// The same for clusters.
 const CLUSTERS: u64 = 20_000;
+/// The same for clusters whose machines move.
+const MOVING: u64 = 5_000;
 
 fn variable(name: &str) -> Option<u64> {
     let value = std::env::var(name).ok()?;
@@ -83,6 +85,12 @@ fn every_history_of_a_host_is_right() {
 fn every_history_of_a_cluster_is_right() {
     let histories = variable("DVS_HISTORIES").unwrap_or(CLUSTERS);
     play_all(1..=histories, |seed| Plan::cluster(seed, None));
+}
+
+#[test]
+fn every_history_of_a_cluster_whose_machines_move_is_right() {
+    let histories = variable("DVS_HISTORIES").unwrap_or(MOVING);
+    play_all(1..=histories, |seed| Plan::moving(seed, None));
 }
 
 #[test]

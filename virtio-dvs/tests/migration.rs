@@ -263,7 +263,7 @@ fn another_node_goes_on_with_log_rings_and_state() {
     server.kick(QUEUE_MSG_TX);
     server.read_config();
     assert!(contents(&server.guest.file) == before);
-    let taken = two.client().take(1, place).unwrap().unwrap();
+    let taken = two.client().take(1, place).unwrap().place.unwrap();
     assert_eq!((taken.node, taken.incarnation), (2, place.incarnation));
     assert_eq!(server.wait_for(1)[0].kind, kind::RETRY);
     drop(frontend);

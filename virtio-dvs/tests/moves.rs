@@ -11,7 +11,7 @@ use std::os::unix::net::UnixStream;
 use std::thread;
 use virtio_dvs::frame::{Frame, kind};
 use virtio_dvs::node::client::{Client, ClientError};
-use virtio_dvs::node::control::Place;
+use virtio_dvs::node::control::{Place, Start, Taken};
 use virtio_dvs::spec::{QUEUE_COUNT, QUEUE_MSG_TX};
 use virtio_dvs::testing::Guest;
 
@@ -62,6 +62,11 @@ fn refused<T: std::fmt::Debug>(answer: Result<T, ClientError>) -> (u16, String) 
     }
 }
 
+/// Takes VM 1 and gives where it is afterwards.
+fn took(host: &Host, from: Place) -> Place {
+    host.client().take(1, from).unwrap().place.unwrap()
+}
+
 fn moving(host: &Host) -> Vec<(u32, Option<String>)> {
     let ports = host.client().ports().unwrap().into_iter();
     ports.map(|it| (it.vm, it.moving)).collect()
@@ -87,7 +92,7 @@ fn a_vm_moves_while_others_send_to_it() {
     let life = (1, server.guest.incarnation);
     send(&mut near, life, 3);
     send(&mut far, life, 4);
-    let taken = two.client().take(1, place).unwrap().unwrap();
+    let taken = took(&two, place);
     assert_eq!((taken.node, taken.epoch), (2, 2));
     assert_eq!(taken.incarnation, place.incarnation);
     let Vmm {
@@ -105,7 +110,7 @@ fn a_vm_moves_while_others_send_to_it() {
 
     // The source loses, as often as it asks, and goes.
     for _ in 0..2 {
-        assert_eq!(one.client().take(1, place).unwrap(), Some(taken));
+        assert_eq!(took(&one, place), taken);
     }
     assert_eq!(moving(&one), [(2, None), (1, Some("elsewhere".to_owned()))]);
     drop(frontend);
@@ -163,13 +168,13 @@ fn a_node_is_started_again_between_two_steps() {
     drop(stream);
     two.start();
     assert_eq!(moving(&two), []);
-    let taken = two.client().take(1, place).unwrap().unwrap();
+    let taken = took(&two, place);
     assert_eq!((taken.node, taken.epoch), (2, 2));
     assert_eq!(moving(&two), [(1, Some("taken".to_owned()))]);
     // What was taken is there, and its VMM comes.
     two.node = None;
     two.start();
-    assert_eq!(two.client().take(1, place).unwrap(), Some(taken));
+    assert_eq!(took(&two, place), taken);
     let stream = UnixStream::connect(two.socket(1)).unwrap();
     let mut server = Vmm::with_guest(stream, server.guest);
     assert_eq!(server.guest.incarnation, place.incarnation);
@@ -201,8 +206,8 @@ fn what_is_not_right_is_refused() {
     assert_eq!(refused(two.client().forget(1)).0, 404);
     assert_eq!(refused(one.client().forget(1)).0, 409);
     // Nobody has it, or not there: that is no error.
-    assert_eq!(two.client().take(7, place).unwrap(), None);
-    assert_eq!(two.client().take(1, wrong).unwrap(), Some(place));
+    assert_eq!(two.client().take(7, place).unwrap().place, None);
+    assert_eq!(took(&two, wrong), place);
     // A second VMM, and a VM that is attached while it is awaited.
     let stream = connect(&two.client(), 1, place);
     let _vmm = Vmm::with_guest(stream, Guest::new(1).unwrap());
@@ -254,10 +259,10 @@ fn what_was_taken_and_cannot_run_is_given_back() {
     let stream = connect(&two.client(), 1, place);
     one.client().hold(1).unwrap();
     let bases = server.stop();
-    let there = two.client().take(1, place).unwrap().unwrap();
+    let there = took(&two, place);
     two.client().forget(1).unwrap();
     drop(stream);
-    let back = one.client().take(1, there).unwrap().unwrap();
+    let back = took(&one, there);
     assert_eq!((back.node, back.epoch), (1, 3));
     assert_eq!(back.incarnation, place.incarnation);
     server.set_up(&bases);
@@ -265,6 +270,41 @@ fn what_was_taken_and_cannot_run_is_given_back() {
     send_through(&mut client, &mut server, 1);
     // Nothing is left of it where it never ran.
     while !moving(&two).is_empty() {
+        thread::yield_now();
+    }
+}
+
+#[test]
+fn what_has_not_run_where_it_came_to_is_taken_back() {
+    let etcd = Etcd::start();
+    let (one, two) = (etcd.host(1), etcd.host(2));
+    let (mut server, mut client) = (one.vm(1), one.vm(2));
+    let place = one.client().place(1).unwrap();
+    let vmm = Vmm::with_guest(connect(&two.client(), 1, place), Guest::new(1).unwrap());
+    one.client().hold(1).unwrap();
+    let bases = server.stop();
+    let there = took(&two, place);
+    let awaited = Taken {
+        place: Some(there),
+        start: Start::Awaited,
+    };
+    assert_eq!(one.client().take(1, place).unwrap(), awaited);
+    drop(vmm);
+    let declined = Taken {
+        start: Start::Declined,
+        ..awaited
+    };
+    while one.client().take(1, place).unwrap() != declined {
+        thread::yield_now();
+    }
+    let (status, error) = refused(two.client().release(1));
+    assert_eq!(status, 409);
+    assert!(error.contains("was given back"), "{error}");
+    assert_eq!(took(&one, there).epoch, 3);
+    server.set_up(&bases);
+    wait_for(&mut server, kind::RETRY);
+    send_through(&mut client, &mut server, 1);
+    while one.client().take(1, there).unwrap().start != Start::Made {
         thread::yield_now();
     }
 }

@@ -203,6 +203,18 @@ fn runs_at(socket: &Path) -> CtlClient {
     }
 }
 
+/// What was told to whoever watches: events, and of migrations their stages.
+fn events(file: &Path) -> Vec<String> {
+    let text = std::fs::read_to_string(file).unwrap();
+    let name = |line: &str| {
+        let event: Value = serde_json::from_str(line).unwrap();
+        let stage = &event["properties"]["state"];
+        let name = stage.as_str().or(event["event"].as_str());
+        name.unwrap().to_owned()
+    };
+    text.lines().map(name).collect()
+}
+
 #[test]
 fn dvsctl_moves_a_machine_to_a_host_that_takes_them() {
     const VMM: &str = env!("CARGO_BIN_EXE_dvs-vmm");
@@ -246,6 +258,8 @@ fn dvsctl_moves_a_machine_to_a_host_that_takes_them() {
             &dvs,
             "--api-socket",
             &api,
+            "--event-monitor",
+            &format!("path={}", text(one.path("events"))),
         ],
     );
     prints_on(&one);
@@ -259,6 +273,10 @@ fn dvsctl_moves_a_machine_to_a_host_that_takes_them() {
     assert!(moved.status.success(), "{complaints}");
     assert!(said.contains("VM 7 runs at node 2"), "{said}");
     assert!(machine.0.wait().unwrap().success());
+    let events = events(&one.path("events"));
+    assert_eq!(events.first().unwrap(), "starting");
+    assert!(events.contains(&"precopy".to_owned()), "{events:?}");
+    assert_eq!(events[events.len() - 2..], ["completed", "shutdown"]);
 
     let there = runs_at(&two.path("vm-7.sock"));
     prints_on(&two);

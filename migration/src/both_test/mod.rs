@@ -8,6 +8,7 @@
 
 mod fault;
 mod moves;
+mod node;
 mod world;
 
 use fault::{Fault, Step};

@@ -1,11 +1,15 @@
 //! What can happen next, and what must hold.
 
 use super::fault::{At, Fault, Step};
-use super::world::{DESTINATION, EPOCH, Fate, Item, Request, SOURCE, World};
+use super::world::{DESTINATION, EPOCH, Fate, Item, Job, Request, SOURCE, World};
 use crate::destination;
-use crate::place::Place;
+use crate::place::{Place, Start};
 use crate::source;
+use crate::take::Answer;
 use std::time::Duration;
+
+/// After this time the destination's node waits for nobody any more.
+const GRACE: Duration = Duration::from_secs(60);
 
 /// Something that can happen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,6 +26,12 @@ pub enum Move {
     Execute(usize),
     /// Somebody gets an answer of the directory.
     Answer(usize),
+    /// What the destination's node says of the VM's start comes into the record.
+    Mark,
+    /// The destination's node is not back yet when it is needed.
+    NodeAway,
+    /// Nobody has come for the VM at the destination's node, which does not know whether it has run.
+    LifeEnds,
     /// All is quiet until time has passed.
     Tick(At),
     /// Something goes wrong; the number says which transaction it concerns.
@@ -64,7 +74,17 @@ impl World {
         );
         moves.extend((0..self.requests.len()).map(Move::Execute));
         moves.extend((0..self.answers.len()).map(Move::Answer));
+        moves.extend((!self.node.marks.is_empty()).then_some(Move::Mark));
+        let runs = matches!(self.destination_jobs.front(), Some(Job::Run(_)));
+        moves.extend((runs && self.node.forgetful).then_some(Move::NodeAway));
         moves
+    }
+
+    /// Whether the VM waits at the destination's node, and nobody there can start it or knows that it may
+    /// be given back.
+    fn is_abandoned(&self) -> bool {
+        let gone = self.destination.is_none() || self.destination_over;
+        gone && !self.destination_runs && self.node.forgetful && self.start == Start::Awaited
     }
 
     /// Whose time comes first, if nothing else happens.
@@ -73,8 +93,12 @@ impl World {
         let times = both.map(|at| self.deadline(at));
         let first = times.iter().flatten().min();
         let due = both.into_iter().zip(&times);
-        due.filter(|(_, time)| time.is_some() && time.as_ref() == first)
+        let ticks = due.filter(|(_, time)| time.is_some() && time.as_ref() == first);
+        let ends = self.is_abandoned();
+        ticks
             .map(|(at, _)| Move::Tick(at))
+            .filter(|_| !ends || self.now < GRACE)
+            .chain(ends.then_some(Move::LifeEnds))
             .collect()
     }
 
@@ -149,6 +173,12 @@ impl World {
                 let (at, answer) = next.answers.remove(n);
                 next.answer(at, answer);
             }
+            Move::Mark => next.mark(),
+            Move::NodeAway => {
+                next.node.away = true;
+                next.destination_job(false);
+            }
+            Move::LifeEnds => next.start = Start::Made,
             Move::Tick(at) => next.tick(at),
             Move::Fault(fault, n) => next.fault(fault, n),
         }
@@ -159,7 +189,7 @@ impl World {
         let request = self.requests.remove(n);
         self.carry_out(request);
         if request.awaited {
-            self.answers.push((request.by, Ok(self.record)));
+            self.answers.push((request.by, Ok(self.residence())));
         }
     }
 
@@ -179,10 +209,26 @@ impl World {
                 epoch: from.epoch + 1,
                 life: from.life,
             });
+            self.start = Start::Awaited;
+            if by == At::Destination {
+                self.node.arrived();
+            }
         }
     }
 
-    fn answer(&mut self, at: At, answer: Result<Option<Place>, String>) {
+    /// The directory's transaction for what the destination's node says.
+    fn mark(&mut self) {
+        let start = self.node.marks.remove(0);
+        if self.is_at_destination() && self.start == Start::Awaited {
+            self.start = start;
+        }
+    }
+
+    fn is_at_destination(&self) -> bool {
+        self.record.is_some_and(|place| place.node == DESTINATION)
+    }
+
+    fn answer(&mut self, at: At, answer: Answer) {
         match at {
             At::Source => self.source_event(source::Event::Taken(answer)),
             At::Destination => self.destination_event(destination::Event::Taken(answer)),
@@ -209,12 +255,6 @@ impl World {
         let at = Step::of(self).map(|step| (step, fault));
         self.faults -= 1;
         self.cause = at.filter(|_| self.cause.is_none());
-        let moved = self.record.is_some_and(|place| place.node == DESTINATION);
-        self.unheard |= match fault {
-            Fault::LinkLost | Fault::Killed(At::Source) => true,
-            Fault::Slow(At::Source) => moved,
-            _ => false,
-        };
         let unknown = || Err("nobody knows".to_owned());
         match fault {
             Fault::LinkLost => self.lose_link(),
@@ -223,6 +263,7 @@ impl World {
                 self.source_event(source::Event::NodeLost("restarted".to_owned()));
             }
             Fault::NodeRestarted(At::Destination) => {
+                self.node.restarted(self.destination_runs);
                 self.destination_event(destination::Event::NodeLost("restarted".to_owned()));
             }
             Fault::ActionFailed(At::Source) => self.source_job(false),
@@ -275,6 +316,7 @@ impl World {
             At::Destination => {
                 self.destination = None;
                 self.destination_runs = false;
+                self.node.is_left();
                 self.destination_jobs.clear();
                 self.to_destination.clear();
                 self.data.clear();
@@ -303,6 +345,10 @@ impl World {
         assert!(
             !(self.source_runs && self.destination_runs),
             "both run: {self:?}"
+        );
+        assert!(
+            !(self.source_runs && self.destination_ran),
+            "it runs on from before: {self:?}"
         );
         let Some(record) = self.record else {
             panic!("nobody removes the record");
@@ -336,11 +382,12 @@ impl World {
         if self.fate() != Fate::Lost {
             return;
         }
-        let owner_died = match self.record.map(|place| place.node) {
-            Some(SOURCE) => self.source.is_none(),
-            _ => self.destination.is_none(),
+        // Whoever had the VM has run it, or nobody is left who could; or a node that was started again
+        // could not know whether it has run.
+        let owner_died = match self.is_at_destination() {
+            false => self.source.is_none(),
+            true => self.destination_ran || self.source.is_none() || self.node.forgetful,
         };
-        let unheard = self.given_back && self.unheard;
-        assert!(owner_died || unheard, "neither runs: {self:?}");
+        assert!(owner_died, "neither runs: {self:?}");
     }
 }

@@ -1,14 +1,16 @@
 //! Two VMMs, their nodes, a connection and a directory.
 
 use super::fault::{At, Fault, Step};
+use super::node::Node;
 use crate::bitmap::PageBitmap;
 use crate::compat::Host;
 use crate::destination::{self, Destination};
 use crate::layout::Layout;
 use crate::message::{Cpu, Offer, Part, Piece, ToDestination, ToSource};
 use crate::pages::Attempt;
-use crate::place::Place;
+use crate::place::{Place, Residence, Start};
 use crate::source::{self, Source};
+use crate::take::Answer;
 use crate::testing::{self, one_slot};
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -79,6 +81,10 @@ pub struct World {
     pub source: Option<Source>,
     pub destination: Option<Destination>,
     pub record: Option<Place>,
+    /// What the record says of a VM that was taken.
+    pub start: Start,
+    /// The destination's node.
+    pub node: Node,
     pub connected: bool,
     pub to_destination: VecDeque<Item<ToDestination>>,
     pub to_source: VecDeque<Item<ToSource>>,
@@ -87,16 +93,14 @@ pub struct World {
     pub source_jobs: VecDeque<Job>,
     pub destination_jobs: VecDeque<Job>,
     pub requests: Vec<Request>,
-    pub answers: Vec<(At, Result<Option<Place>, String>)>,
+    pub answers: Vec<(At, Answer)>,
     /// The epoch in which the source runs the VM.
     pub source_epoch: u32,
     pub source_runs: bool,
     pub source_destroyed: bool,
     pub destination_runs: bool,
-    /// The destination has won but could not run it.
-    pub given_back: bool,
-    /// The source may not have heard of that.
-    pub unheard: bool,
+    /// It has run there.
+    pub destination_ran: bool,
     pub source_over: bool,
     pub destination_over: bool,
 }
@@ -144,6 +148,8 @@ impl World {
             source: Some(source),
             destination: Some(Destination::new(host(), destination::Waits::default(), now)),
             record: Some(record),
+            start: Start::Made,
+            node: Node::default(),
             connected: true,
             to_destination: VecDeque::new(),
             to_source: VecDeque::new(),
@@ -156,8 +162,7 @@ impl World {
             source_runs: true,
             source_destroyed: false,
             destination_runs: false,
-            given_back: false,
-            unheard: false,
+            destination_ran: false,
             source_over: false,
             destination_over: false,
         };
@@ -241,7 +246,8 @@ impl World {
                 Action::Send(message) => self.tell_source(Item::Message(message)),
                 Action::Take { from } => self.request(At::Destination, from),
                 Action::Destroy => {
-                    assert!(!self.destination_runs, "the destination destroys what runs")
+                    assert!(!self.destination_runs, "the destination destroys what runs");
+                    self.node.forgets();
                 }
                 Action::Ended(_) => {
                     self.destination_over = true;
@@ -261,6 +267,12 @@ impl World {
         if self.connected && self.source.is_some() {
             self.to_source.push_back(item);
         }
+    }
+
+    /// What the record says now.
+    pub fn residence(&self) -> Option<Residence> {
+        let start = self.start;
+        self.record.map(|place| Residence { place, start })
     }
 
     fn request(&mut self, by: At, from: Place) {
@@ -335,13 +347,19 @@ impl World {
         use destination::Event;
         let result = if works { Ok(()) } else { Err("no".to_owned()) };
         let event = match self.destination_jobs.pop_front() {
-            Some(Job::Prepare) => Event::Prepared(result),
+            Some(Job::Prepare) => {
+                self.node.prepared |= works;
+                Event::Prepared(result)
+            }
             Some(Job::Load) => Event::Loaded(result),
             Some(Job::Run(place)) => {
-                assert_eq!(self.record, Some(place), "run without having it");
-                self.destination_runs = works;
-                self.given_back = !works;
-                Event::Resumed(result)
+                self.destination_runs = works && self.node.starts();
+                self.destination_ran |= self.destination_runs;
+                if self.destination_runs {
+                    assert_eq!(self.record, Some(place), "run without having it");
+                }
+                let runs = self.destination_runs.then_some(());
+                Event::Resumed(runs.ok_or("no".to_owned()))
             }
             other => panic!("the destination does not do {other:?}"),
         };

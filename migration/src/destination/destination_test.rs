@@ -5,7 +5,7 @@ use crate::pages::Compression;
 use crate::place::{Claim, judge};
 use crate::precopy::Sent;
 use crate::progress::State;
-use crate::testing::{self, any_place, ms, one_slot};
+use crate::testing::{self, any_place, any_residence, ms, one_slot};
 use proptest::prelude::*;
 
 const FROM: Place = Place {
@@ -130,7 +130,7 @@ fn taking() -> Destination {
 #[test]
 fn it_comes_in_the_order_of_the_protocol() {
     let mut d = taking();
-    let resume = d.handle(ms(55), Event::Taken(Ok(Some(HERE))));
+    let resume = d.handle(ms(55), Event::Taken(Ok(Some(HERE.into()))));
     let committed = Action::Send(ToSource::Committed(HERE));
     assert_eq!(resume, [committed, Action::Resume(HERE)]);
     let end = d.handle(ms(60), Event::Resumed(Ok(())));
@@ -259,7 +259,7 @@ fn with_everything_here_the_source_is_not_needed_any_more() {
         Event::NodeLost("x".to_owned()),
         Event::Failed("x".to_owned()),
         Event::Taken(Err("x".to_owned())),
-        Event::Taken(Ok(Some(FROM))),
+        Event::Taken(Ok(Some(FROM.into()))),
     ] {
         assert!(d.handle(ms(46), event).is_empty());
     }
@@ -268,7 +268,7 @@ fn with_everything_here_the_source_is_not_needed_any_more() {
         [Action::Take { from: FROM }]
     );
     assert_eq!(
-        d.handle(ms(150), Event::Taken(Ok(Some(HERE)))),
+        d.handle(ms(150), Event::Taken(Ok(Some(HERE.into())))),
         [Action::Resume(HERE)]
     );
 }
@@ -276,7 +276,7 @@ fn with_everything_here_the_source_is_not_needed_any_more() {
 #[test]
 fn a_vm_that_cannot_be_started_is_given_back() {
     let mut d = taking();
-    d.handle(ms(55), Event::Taken(Ok(Some(HERE))));
+    d.handle(ms(55), Event::Taken(Ok(Some(HERE.into()))));
     let end = d.handle(ms(60), Event::Resumed(Err("no threads".to_owned())));
     let returned = Action::Send(ToSource::Returned("no threads".into()));
     assert_eq!(end[..2], [returned, Action::Destroy]);
@@ -298,7 +298,7 @@ fn anything() -> impl Strategy<Value = Event> {
     let end = (0..3u16, 0..4u32, any::<bool>());
     let over = (place.clone(), 0..4u32, 0..3u32);
     prop_oneof![
-        place.prop_map(|place| Event::Taken(Ok(Some(place)))),
+        any_residence().prop_map(|it| Event::Taken(Ok(Some(it)))),
         end.prop_map(|(stream, round, last)| Event::RoundEnded {
             stream,
             round,

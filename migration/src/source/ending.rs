@@ -3,7 +3,7 @@
 use super::steps::out_of_turn;
 use super::{Action, Failure, Outcome, Phase, Source, Word};
 use crate::message::{ToDestination, ToSource};
-use crate::place::{Claim, Place};
+use crate::place::{Claim, Place, Residence, Start};
 use crate::precopy::{AtTimeout, Precopy};
 use crate::take::{Answer, Taking};
 use crate::text::Text;
@@ -44,8 +44,11 @@ impl Source {
             return self.stay(now, failure);
         }
         if self.lost_to.is_some() {
-            // The other has won and nobody hears of it any more.
-            return self.leave(now);
+            // Its node will say whether it runs there, or the other has won and nobody hears of it any more.
+            return match self.taking {
+                Some(_) => Vec::new(),
+                None => self.leave(now),
+            };
         }
         let abort = self.abort(&failure.reason);
         let take = self.take(now, self.place);
@@ -128,19 +131,45 @@ impl Source {
             }
             Claim::Lost(found) => {
                 let first = taking.from() == self.place;
-                self.taking = None;
-                self.lost_to = Some(found);
-                self.since = now;
-                match found.filter(|place| first && Some(place.node) == self.peer_node) {
-                    Some(place) if self.word == Word::Returned => {
-                        self.take(now, place).into_iter().collect()
-                    }
-                    // It may still find that it cannot run the VM.
-                    Some(_) if self.word == Word::None && self.connected => Vec::new(),
-                    _ => self.leave(now),
-                }
+                self.lost(now, found, first)
             }
         }
+    }
+
+    /// Another has it, or nobody. `first`: whoever took it from here, not from where it came to.
+    fn lost(&mut self, now: Duration, found: Option<Residence>, first: bool) -> Vec<Action> {
+        self.lost_to = Some(found.map(|it| it.place));
+        let there = found.filter(|it| first && Some(it.place.node) == self.peer_node);
+        match there.map(|it| (it.place, self.start_of(it))) {
+            Some((place, start)) if self.word == Word::Returned || start == Start::Declined => {
+                self.cannot_run_there("its VMM is gone");
+                self.taking = None;
+                self.take(now, place).into_iter().collect()
+            }
+            // The question goes on being asked: it may never run there.
+            Some((_, Start::Awaited)) if self.word == Word::None => Vec::new(),
+            there => {
+                self.taking = None;
+                self.since = now;
+                // It may still find that it cannot run the VM.
+                let waits = there.is_some() && self.word == Word::None && self.connected;
+                if waits { Vec::new() } else { self.leave(now) }
+            }
+        }
+    }
+
+    /// Whether what was taken from here has run: if it has moved since, it has.
+    fn start_of(&self, found: Residence) -> Start {
+        let next = self.place.epoch.checked_add(1) == Some(found.place.epoch);
+        if next { found.start } else { Start::Made }
+    }
+
+    /// Why the VM stays, unless that is known.
+    fn cannot_run_there(&mut self, why: &str) {
+        self.failure.get_or_insert_with(|| Failure {
+            reason: Text::from(format!("the destination could not run the VM: {why}")),
+            cancelled: false,
+        });
     }
 
     /// The destination said something after the hand-over.
@@ -183,10 +212,12 @@ impl Source {
     /// The destination has won, but gives the VM back.
     fn returned(&mut self, now: Duration, why: &Text) -> Vec<Action> {
         self.word = Word::Returned;
-        self.failure = Some(Failure {
-            reason: Text::from(format!("the destination could not run the VM: {why}")),
-            cancelled: false,
-        });
+        self.failure = None;
+        self.cannot_run_there(why.as_str());
+        if self.lost_to.is_some() {
+            // What the record says is known, and not waited for any more.
+            self.taking = None;
+        }
         let from = self.lost_to.flatten().unwrap_or(self.place);
         self.take(now, from).into_iter().collect()
     }

@@ -2,7 +2,7 @@ use super::tests::{handed_over, pages, send_all, started};
 use super::*;
 use crate::message::Accept;
 use crate::place::{Claim, judge};
-use crate::testing::{any_place, ms};
+use crate::testing::{any_place, any_residence, ms};
 use proptest::prelude::*;
 
 fn anything() -> impl Strategy<Value = Event> {
@@ -15,9 +15,7 @@ fn anything() -> impl Strategy<Value = Event> {
         port: 7500,
     });
     prop_oneof![
-        place
-            .clone()
-            .prop_map(|place| Event::Taken(Ok(Some(place)))),
+        any_residence().prop_map(|it| Event::Taken(Ok(Some(it)))),
         prop_oneof![Just(Event::Taken(Ok(None))), Just(Event::Taken(Err(no())))],
         place.prop_map(|place| Event::Peer(ToSource::Committed(place))),
         accept.prop_map(|accept| Event::Peer(ToSource::Accept(accept))),

@@ -1,6 +1,7 @@
 use super::*;
 use crate::layout::{Layout, PAGE_SIZE};
 use crate::message::{Accept, MAX_PIECE_BYTES, Part};
+use crate::place::{Residence, Start};
 use crate::precopy::AtTimeout;
 use crate::progress::State;
 use crate::testing::{self, ms, one_slot};
@@ -139,7 +140,7 @@ fn it_leaves_in_the_order_of_the_protocol_and_the_parts_make_up_the_downtime() {
     told(&mut source, 163, ToSource::Committed(THERE));
     let take = told(&mut source, 170, ToSource::Resumed);
     assert_eq!(take, [Action::Take { from: HERE }]);
-    let end = source.handle(ms(180), Event::Taken(Ok(Some(THERE))));
+    let end = source.handle(ms(180), Event::Taken(Ok(Some(THERE.into()))));
     let left = Action::Ended(Outcome::Left(Some(THERE)));
     assert_eq!(end, [Action::Destroy, left]);
     let progress = source.progress(ms(999));
@@ -194,7 +195,7 @@ fn after_the_hand_over_only_the_directory_gives_it_back() {
         [Action::Take { from: HERE }]
     );
     let won = Place { epoch: 6, ..HERE };
-    let back = source.handle(ms(310), Event::Taken(Ok(Some(won))));
+    let back = source.handle(ms(310), Event::Taken(Ok(Some(won.into()))));
     assert_eq!(back[..2], [Action::AcceptFrames, Action::StartRings]);
     let progress = source.progress(ms(400));
     assert_eq!(progress.state, State::Cancelled);
@@ -210,10 +211,10 @@ fn what_the_destination_cannot_run_is_taken_from_there() {
     told(&mut source, 160, ToSource::Committed(THERE));
     let first = told(&mut source, 170, ToSource::Returned("no threads".into()));
     assert_eq!(first, [Action::Take { from: HERE }]);
-    let second = source.handle(ms(180), Event::Taken(Ok(Some(THERE))));
+    let second = source.handle(ms(180), Event::Taken(Ok(Some(THERE.into()))));
     assert_eq!(second, [Action::Take { from: THERE }]);
     let won = Place { epoch: 7, ..HERE };
-    let back = source.handle(ms(190), Event::Taken(Ok(Some(won))));
+    let back = source.handle(ms(190), Event::Taken(Ok(Some(won.into()))));
     assert!(back.contains(&Action::ResumeVcpus));
     assert!(
         source
@@ -225,12 +226,72 @@ fn what_the_destination_cannot_run_is_taken_from_there() {
     );
 }
 
+/// The source has lost the VM to a destination of which it hears nothing.
+fn unheard(start: Start) -> (Source, Vec<Action>) {
+    let mut source = handed_over();
+    let lost = source.handle(ms(160), Event::PeerLost("reset".to_owned()));
+    assert_eq!(lost.last(), Some(&Action::Take { from: HERE }));
+    let actions = source.handle(ms(170), answer(start));
+    (source, actions)
+}
+
+fn answer(start: Start) -> Event {
+    let place = THERE;
+    Event::Taken(Ok(Some(Residence { place, start })))
+}
+
+#[test]
+fn what_has_not_run_at_the_destination_is_waited_for_and_taken_back() {
+    let (mut source, actions) = unheard(Start::Awaited);
+    assert!(actions.is_empty(), "{actions:?}");
+    let again = [Action::Take { from: HERE }];
+    assert_eq!(source.handle(ms(260), Event::Tick), again);
+    assert!(source.handle(ms(270), answer(Start::Awaited)).is_empty());
+    assert!(source.handle(ms(280), Event::Cancel).is_empty());
+    assert_eq!(source.handle(ms(460), Event::Tick), again);
+    let second = source.handle(ms(470), answer(Start::Declined));
+    assert_eq!(second, [Action::Take { from: THERE }]);
+    let won = Place { epoch: 7, ..HERE };
+    let back = source.handle(ms(480), Event::Taken(Ok(Some(won.into()))));
+    assert!(back.contains(&Action::ResumeVcpus));
+}
+
+#[test]
+fn what_runs_at_the_destination_is_given_up() {
+    let (_, left) = unheard(Start::Made);
+    assert_eq!(left[0], Action::Destroy);
+    let (mut source, _) = unheard(Start::Awaited);
+    let left = source.handle(ms(270), answer(Start::Made));
+    assert_eq!(left[0], Action::Destroy);
+    // What the record says of a later placement is of another move.
+    let (mut source, _) = unheard(Start::Awaited);
+    let later = Residence {
+        place: Place { epoch: 8, ..THERE },
+        start: Start::Declined,
+    };
+    let left = source.handle(ms(270), Event::Taken(Ok(Some(later))));
+    assert_eq!(left[0], Action::Destroy);
+}
+
+#[test]
+fn a_word_of_the_destination_ends_the_wait() {
+    for (word, then) in [
+        (ToSource::Resumed, Action::Destroy),
+        (ToSource::Returned("x".into()), Action::Take { from: THERE }),
+    ] {
+        let mut source = handed_over();
+        source.handle(ms(160), Event::Cancel);
+        source.handle(ms(170), answer(Start::Awaited));
+        assert_eq!(told(&mut source, 180, word)[0], then);
+    }
+}
+
 #[test]
 fn a_destination_that_only_says_that_it_runs_is_not_believed() {
     let mut source = handed_over();
     told(&mut source, 160, ToSource::Resumed);
     let won = Place { epoch: 6, ..HERE };
-    let back = source.handle(ms(170), Event::Taken(Ok(Some(won))));
+    let back = source.handle(ms(170), Event::Taken(Ok(Some(won.into()))));
     assert!(back.contains(&Action::ResumeVcpus) && !back.contains(&Action::Destroy));
 }
 

@@ -75,6 +75,9 @@ impl Source {
             Phase::Pausing => "the CPUs stop",
             Phase::Dropping | Phase::Draining => "the node and the devices give all buffers back",
             Phase::Saving => "the rest of memory and state is sent",
+            Phase::HandedOver if self.taking.is_some() && self.lost_to.is_some() => {
+                "the destination's node says whether the VM has run there"
+            }
             Phase::HandedOver if self.taking.is_some() => "the directory says who has the VM",
             Phase::HandedOver => "the destination loads and takes the VM",
             Phase::Sending => return self.precopy.as_ref().and_then(does_not_fit),

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use virtio_dvs::directory::{
-    Answer, BoundRecord, Lease, Lives, Location, News, NodeId, Request, VmRecord,
+    Answer, BoundRecord, Lease, Lives, Location, News, NodeId, Request, Start, VmRecord,
 };
 use virtio_dvs::frame::{CTL_BIND, Class, ControlRequest, Frame, kind};
 use virtio_dvs::switch::{Action, Switch, Verdict};
@@ -145,6 +145,7 @@ impl Cluster {
                 dc: DcAttributes::default(),
                 life: Some(life),
                 driving: true,
+                start: Start::Made,
                 endpoints: self.bound.get(&vm).cloned().unwrap_or_default(),
             };
             if self.nodes[node].restore(record).is_ok() {

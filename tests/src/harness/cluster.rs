@@ -53,6 +53,29 @@ pub enum Privacy {
     Tls,
 }
 
+/// What a cluster shall be.
+#[derive(Debug, Clone, Copy)]
+pub struct ClusterSpec {
+    /// Its hosts.
+    pub hosts: u8,
+    /// Of its links.
+    pub privacy: Privacy,
+    /// Length of its nodes' leases in milliseconds; none: the usual one.
+    pub lease_ms: Option<u64>,
+}
+
+impl ClusterSpec {
+    /// So many hosts, with the usual leases.
+    #[must_use]
+    pub const fn new(hosts: u8, privacy: Privacy) -> Self {
+        Self {
+            hosts,
+            privacy,
+            lease_ms: None,
+        }
+    }
+}
+
 /// Hosts, their directory, and the wires between all of them.
 ///
 /// Addresses of members are the same in all clusters, whose networks never meet.
@@ -87,17 +110,17 @@ impl Cluster {
     ///
     /// # Errors
     /// Fails if one of them does not answer in time, or we may not make networks.
-    pub fn start(lab: &Lab, name: &str, hosts: u8, privacy: Privacy) -> Result<Self> {
+    pub fn start(lab: &Lab, name: &str, spec: ClusterSpec) -> Result<Self> {
         let mut networks = Networks::of(name);
         networks.add(Member::Directory)?;
-        for number in 1..=hosts {
+        for number in 1..=spec.hosts {
             networks.add(Member::Host(number))?;
         }
         let Networks { members, wires, .. } = networks;
         let mut members = members.into_iter();
         let (directory, namespace) = members.next().context("the directory is the first")?;
         let etcd = Etcd::start(lab, &format!("{name}-etcd"), namespace, directory.address())?;
-        let authority = match privacy {
+        let authority = match spec.privacy {
             Privacy::Plain => None,
             Privacy::Tls => Some(Authority::new(lab, name)?),
         };
@@ -113,6 +136,9 @@ impl Cluster {
                 Some(authority) => authority.certify(lab, number)?,
             });
             let name = format!("{name}-{}", member.name());
+            if let Some(lease) = spec.lease_ms {
+                flags.push(with_lease(lab, &name, member, &etcd, lease)?);
+            }
             hosts.push(Host::start_in(lab, &name, Some(namespace), flags)?);
         }
         Ok(Self {
@@ -212,6 +238,19 @@ impl Cluster {
         let wire = wire.with_context(|| format!("no wire goes from {one:?} to {other:?}"))?;
         Ok(&wire.1)
     }
+}
+
+/// A configuration file with leases of another length; gives the flag that names it. The other flags hold
+/// over what it repeats.
+fn with_lease(lab: &Lab, name: &str, member: Member, etcd: &Etcd, lease_ms: u64) -> Result<String> {
+    let config = serde_json::json!({"cluster": {
+        "listen": format!("{}:{PORT}", member.address()),
+        "plaintext": true,
+        "etcd": {"endpoints": [etcd.url()], "ttl_ms": lease_ms},
+    }});
+    let path = lab.run_path(&format!("{name}.json"));
+    std::fs::write(&path, config.to_string())?;
+    Ok(format!("--config={}", path.display()))
 }
 
 /// Networks of members, each connected with all before it.

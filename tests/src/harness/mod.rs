@@ -21,7 +21,7 @@ mod qmp;
 mod socket;
 
 pub use agent::{Output, Task};
-pub use cluster::{Cluster, Destination, Member, Privacy};
+pub use cluster::{Cluster, ClusterSpec, Destination, Member, Privacy};
 pub use etcd::Etcd;
 pub use guest::{Guest, GuestSpec};
 pub use hardware::{Attachment, Hypervisor};

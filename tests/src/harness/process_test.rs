@@ -1,4 +1,5 @@
 use super::*;
+use std::time::Instant;
 
 fn shell(script: &str) -> (Process, tempfile::TempDir) {
     let dir = tempfile::tempdir().expect("a directory");
@@ -52,8 +53,16 @@ fn activity_of_threads() {
     assert_eq!(Activity::of("nonsense"), None);
     assert_eq!(account.and(account).since(account), account);
     let (process, _dir) = shell("exec sleep 30");
-    let activity = process.activity_except("vcpu").expect("counted");
-    assert!(activity.time > Duration::ZERO && activity.runs > 0);
+    // The kernel counts the time of a thread when it stops running, of which nobody is told.
+    let end = Instant::now() + Duration::from_secs(10);
+    loop {
+        let activity = process.activity_except("vcpu").expect("counted");
+        if activity.time > Duration::ZERO && activity.runs > 0 {
+            break;
+        }
+        assert!(Instant::now() < end, "{activity:?}");
+        std::thread::yield_now();
+    }
     let of_others = process.activity_except("s").expect("counted");
     assert_eq!(of_others, Activity::default());
 }

@@ -74,6 +74,21 @@ impl Monitor {
     }
 }
 
+impl Monitor {
+    /// What a migration that is over took. QEMU says that it is over a moment before it knows, and
+    /// tells zeros until then.
+    fn figures(&mut self) -> Result<QemuMigration> {
+        let end = Instant::now() + COMMAND_LIMIT;
+        loop {
+            let answer = self.ask("query-migrate", &json!({}))?;
+            let figures: QemuMigration = serde_json::from_value(answer)?;
+            if figures.total_time > 0.0 || Instant::now() >= end {
+                return Ok(figures);
+            }
+        }
+    }
+}
+
 /// What QEMU tells of a migration; times in milliseconds.
 #[derive(Debug, Clone, Copy, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -123,9 +138,9 @@ impl Guest {
         monitor.ask("migrate-set-parameters", &limits)?;
         monitor.ask("migrate", &json!({"uri": address}))?;
         monitor.wait_migrated(limit)?;
-        let figures = monitor.ask("query-migrate", &json!({}))?;
+        let figures = monitor.figures()?;
         monitor.ask("quit", &json!({}))?;
         self.moved_to(there).wait(COMMAND_LIMIT)?;
-        Ok(serde_json::from_value(figures)?)
+        Ok(figures)
     }
 }

@@ -160,13 +160,6 @@ pub fn tests() -> &'static [Test] {
             name: "migration-faults-before-hand-over",
             run: migration::faults::before_the_hand_over,
         },
-    ]
-}
-
-/// Tests that take long: only those who ask for them get them.
-#[must_use]
-pub fn long_tests() -> &'static [Test] {
-    &[
         Test {
             name: "migration-faults-at-commit",
             run: migration::faults::at_the_commit,
@@ -175,6 +168,13 @@ pub fn long_tests() -> &'static [Test] {
             name: "migration-requirements",
             run: migration::requirements::hold,
         },
+    ]
+}
+
+/// Tests that take long: only those who ask for them get them.
+#[must_use]
+pub fn long_tests() -> &'static [Test] {
+    &[
         Test {
             name: "migration-refused",
             run: migration::refusals::refused,

@@ -301,7 +301,11 @@ impl World {
         }
         let rebooted = std::mem::take(&mut self.desk(host).rebooted);
         let node = self.hosts[host].node;
-        self.directory.truth.records(node, rebooted)
+        let records = self.directory.truth.records(node, rebooted);
+        if rebooted {
+            self.tenure_ends(node);
+        }
+        records
     }
 
     /// The node starts, with what the directory knows.
@@ -370,6 +374,10 @@ impl World {
         self.judge_owners(host, vm);
         if self.guest(vm).host != host {
             return;
+        }
+        let asked = self.hosts[host].switch.incarnation(port).is_none();
+        if asked && self.guest(vm).core.is_none() {
+            return; // A driver is loaded when its life has begun.
         }
         if self.guest(vm).running {
             self.hosts[host].switch.started(port);

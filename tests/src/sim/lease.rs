@@ -1,6 +1,6 @@
 //! Leases: how a node's begins to be doubtful, runs out, and is had again.
 
-use virtio_dvs::directory::{Lease, News, Owner};
+use virtio_dvs::directory::{Lease, News, NodeId, Owner};
 
 use super::agenda::Event;
 use super::world::World;
@@ -120,9 +120,9 @@ impl World {
             return;
         }
         let node = self.hosts[host].node;
-        let Some(tenure) = self.directory.truth.lapse(node) else {
+        if self.directory.truth.tenure(node).is_none() {
             return;
-        };
+        }
         self.trace(|| format!("the lease of {node} runs out"));
         self.count.lapses += 1;
         let others = (0..self.hosts.len()).filter(|it| *it != host);
@@ -131,6 +131,14 @@ impl World {
             self.ledger
                 .wrong(format!("{node} goes on without its lease"));
         }
+        self.tenure_ends(node);
+    }
+
+    /// A node gives up what it had: its host has booted again, or its lease has run out.
+    pub(super) fn tenure_ends(&mut self, node: NodeId) {
+        let Some(tenure) = self.directory.truth.lapse(node) else {
+            return;
+        };
         for owner in self.directory.truth.lives_at(node) {
             self.others_give_up(owner);
         }

@@ -25,6 +25,13 @@ impl World {
         let dcid = self.plan.settings.dc_of(vm);
         let asked = self.hosts[host].switch.attach(VmAttributes::new(vm, dcid));
         match asked {
+            Err(AttachError::Directory(DirectoryError::VmInUse(_)))
+                if self.hosts[host].switch.any_port_of(vm).is_some() =>
+            {
+                // It has left that node, or was about to come: its port goes after a while.
+                self.out_of_order(PATIENCE);
+                self.agenda.add(self.now + PATIENCE, Event::Attach { vm });
+            }
             // It was asked before, and the directory has not answered.
             Ok(()) | Err(AttachError::Directory(DirectoryError::VmInUse(_))) => {}
             Err(error) => self.ledger.wrong(format!("VM {vm}: {error}")),
@@ -87,6 +94,8 @@ impl World {
 
     pub(super) fn crash_now(&mut self, vm: u32, down: u64) {
         self.die(vm);
+        // A new VMM is not started while the old one's connection is open.
+        let down = down.max(MS);
         self.ledger.trouble(self.now, self.now + down);
         let boot = self.guest(vm).boot;
         let noticed = self.now + self.dice.below(MS);

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use virtio_dvs::directory::{
     Answer, BoundRecord, DirectoryError, Endpoint, Found, Location, NodeId, Owner, Place, Request,
-    Seen, VmRecord,
+    Seen, Start, VmRecord,
 };
 use virtio_dvs::vm::{DcAttributes, VmAttributes};
 
@@ -46,6 +46,7 @@ pub(super) enum Change {
 struct Life {
     tenure: Tenure,
     driving: bool,
+    start: Start,
 }
 
 #[derive(Debug)]
@@ -151,6 +152,7 @@ impl Truth {
                 dc: DcAttributes::default(),
                 life: life.map(|_| it.location()),
                 driving: life.is_some_and(|life| life.driving),
+                start: life.map_or(Start::Made, |life| life.start),
                 endpoints: self.bound_by(it.owner(vm)),
             };
             Some(record)
@@ -223,6 +225,10 @@ impl Truth {
                 self.take(me, *vm, *from);
                 return (Reply::Seen(*vm, self.seen(me, *vm)), changes);
             }
+            Request::Started { vm, epoch, start } => {
+                self.started(me, *vm, *epoch, *start);
+                Answer::Done(Ok(()))
+            }
             Request::Look { vm } => return (Reply::Seen(*vm, self.seen(me, *vm)), changes),
             Request::Locate { vm } => return (Reply::Located(*vm, self.sight_now(*vm)), changes),
         };
@@ -286,6 +292,7 @@ impl Truth {
         record.incarnation += 1;
         record.epoch += 1;
         record.life = Some(Life {
+            start: Start::Made,
             tenure,
             driving: false,
         });

@@ -183,7 +183,6 @@ impl World {
             Event::ResetDevice { vm, boot } if self.guest(vm).loads_driver(boot) => {
                 self.reset_device(vm);
             }
-            // A new VMM is not started while the old one's connection is open.
             Event::HangUp { vm, boot } if self.guest(vm).boot == boot => self.hang_up(vm),
             Event::Connect { .. } | Event::ResetDevice { .. } | Event::HangUp { .. } => {}
             Event::SwitchOn { vm } => self.switch_on(vm),

@@ -6,7 +6,7 @@ use crate::directory::journal::{Change, FORMAT, FORMAT_OLDEST, Journal};
 use crate::directory::state::{State, Vm};
 use crate::directory::{
     Answer, Directory, DirectoryError, Endpoint, Found, Interest, Lives, Location, News, NodeId,
-    Owner, Request, RequestId, VmRecord, next,
+    Owner, Request, RequestId, Start, VmRecord, next,
 };
 use crate::privileges::Privileges;
 use crate::vm::{DcAttributes, VmAttributes};
@@ -244,6 +244,7 @@ impl Directory for Local {
             dc: vm.dc.clone(),
             life: vm.incarnation.map(|it| here(it, vm.attributes.dcid)),
             driving: vm.driving,
+            start: Start::Made,
             endpoints: self.state.endpoints_of(vm.attributes.vm),
         };
         self.state.vms.values().map(record).collect()
@@ -273,6 +274,7 @@ impl Directory for Local {
                 privileges,
             } => Answer::Privileged(self.privilege(endpoint, owner, generation, privileges)),
             Request::Take { .. } | Request::Look { .. } => Answer::Seen(Err(DirectoryError::Alone)),
+            Request::Started { .. } => Answer::Done(Err(DirectoryError::Alone)),
             Request::Offer {
                 endpoint,
                 owner,

@@ -17,7 +17,7 @@ use std::num::NonZeroU64;
 use std::os::fd::BorrowedFd;
 use thiserror::Error;
 
-pub use place::{Place, Seen};
+pub use place::{Place, Residence, Seen, Start};
 
 /// Ties an answer to its request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -202,7 +202,8 @@ pub enum Request {
     },
     /// This node wants a VM from a place, be it a place of its own. If the record of the VM still says
     /// that place, it says this node and the next epoch afterwards, in one step and only while this
-    /// node's lease lives; the life goes on, or the next one begins where it was given up. Late
+    /// node's lease lives; the life goes on, or the next one begins where it was given up, and its
+    /// start here is awaited. Late
     /// requests of the node that had the VM change nothing from then on. Answer: [`Answer::Seen`],
     /// the record as it is afterwards, whoever has changed it.
     Take {
@@ -210,6 +211,16 @@ pub enum Request {
         vm: u32,
         /// From where; its life does not matter.
         from: Place,
+    },
+    /// This node has found out whether a VM that it has taken in this epoch has run here. It is written
+    /// only over [`Start::Awaited`]. Answer: [`Answer::Done`].
+    Started {
+        /// The VM.
+        vm: u32,
+        /// In which epoch it came.
+        epoch: u32,
+        /// What is known now.
+        start: Start,
     },
     /// What does the record of a VM say now? Answer: [`Answer::Seen`].
     Look {
@@ -266,7 +277,7 @@ pub enum Request {
 pub enum Answer {
     /// To [`Request::Join`], with the attributes of the VM's DC.
     Joined(Result<DcAttributes, DirectoryError>),
-    /// To [`Request::Leave`], [`Request::Driving`] and [`Request::End`].
+    /// To [`Request::Leave`], [`Request::Driving`], [`Request::End`] and [`Request::Started`].
     Done(Result<(), DirectoryError>),
     /// To [`Request::Begin`].
     Begun(Result<Location, DirectoryError>),
@@ -354,6 +365,8 @@ pub struct VmRecord {
     pub life: Option<Location>,
     /// Whether the guest has driven its device in that life.
     pub driving: bool,
+    /// Whether it has run where it is.
+    pub start: Start,
     /// What is bound in that life, by number.
     pub endpoints: Vec<BoundRecord>,
 }

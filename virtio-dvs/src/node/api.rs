@@ -2,7 +2,7 @@
 
 use crate::device::remote::Stopped;
 use crate::metrics::{self, Metrics, MetricsListener};
-use crate::node::control::{Detach, OfVm, Prepare, Refused, Take, Taken, TraceRequest};
+use crate::node::control::{Detach, OfVm, Prepare, Refused, Take, TraceRequest};
 use crate::node::refusal::ErrorKind;
 use crate::node::service::{Control, NodeError};
 use crate::socket::Listener;
@@ -147,10 +147,7 @@ async fn hold(State(control): State<Control>, body: Bytes) -> Response {
 }
 
 async fn take(State(control): State<Control>, body: Bytes) -> Response {
-    let take = move |it: Take| {
-        let place = control.take(it.vm, it.from)?;
-        Ok(Json(Taken { place }))
-    };
+    let take = move |it: Take| control.take(it.vm, it.from).map(Json);
     aside(&body, take).await
 }
 

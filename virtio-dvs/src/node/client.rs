@@ -111,18 +111,19 @@ impl Client {
 
     /// Has the node take a VM from where it is said to live; gives where it lives afterwards.
     /// An error settles nothing: the VM may have been taken.
-    pub fn take(&self, vm: u32, from: Place) -> Result<Option<Place>, ClientError> {
-        let taken: Taken = self.put("vm.take", &Take { vm, from })?;
-        Ok(taken.place)
+    pub fn take(&self, vm: u32, from: Place) -> Result<Taken, ClientError> {
+        self.put("vm.take", &Take { vm, from })
     }
 
-    /// Carries again for a VM what it was held for.
+    /// Carries again for a VM what it was held for, or lets one that was taken run: refused if it was given
+    /// back meanwhile.
     pub fn release(&self, vm: u32) -> Result<(), ClientError> {
         self.call(Method::PUT, "vm.release", Some(&OfVm { vm }))
             .map(drop)
     }
 
-    /// Removes the port of a VM that is not here any more, or not yet. Its record stays as it is.
+    /// Removes the port of a VM that is not here any more, or not yet. One that was taken must not have run:
+    /// it is given back.
     pub fn forget(&self, vm: u32) -> Result<(), ClientError> {
         self.call(Method::PUT, "vm.forget", Some(&OfVm { vm }))
             .map(drop)

@@ -2,6 +2,7 @@
 //! describes the same.
 
 use crate::device::counters::PortCounters;
+pub use crate::directory::Start;
 use crate::link::LinkState;
 use crate::vm::{DcAttributes, Limits};
 use serde::{Deserialize, Serialize};
@@ -110,6 +111,9 @@ pub struct Take {
 pub struct Taken {
     /// Where the VM lives now, whoever has brought it there; null if nobody has it.
     pub place: Option<Place>,
+    /// Whether it has run there. A node that does not say it does not know that it has not.
+    #[serde(default)]
+    pub start: Start,
 }
 
 /// One port of `GET /api/v1/ports`.

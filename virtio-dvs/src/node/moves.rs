@@ -4,8 +4,8 @@
 use crate::device::fabric::Done;
 use crate::device::remote::Stopped;
 use crate::device::worker::Worker;
-use crate::directory::{self, NodeId};
-use crate::node::control::{Attached, Place};
+use crate::directory::{self, NodeId, Residence, Start};
+use crate::node::control::{Attached, Place, Taken};
 use crate::node::service::{Control, NodeError};
 use crate::switch::{MoveRequest, PortId, Settled};
 use std::path::{Path, PathBuf};
@@ -38,8 +38,7 @@ impl From<Place> for directory::Place {
 impl Control {
     /// Where a VM of this node lives, after a look at its record.
     pub fn place(&self, vm: u32) -> Result<Place, NodeError> {
-        let place = self.request_move(MoveRequest::Place { vm })?;
-        place.map(Place::from).ok_or(NodeError::NoVm(vm))
+        self.place_after(vm, MoveRequest::Place { vm })
     }
 
     /// Makes a port for a VM of another node, and listens for its VMM.
@@ -56,35 +55,43 @@ impl Control {
 
     /// Carries nothing for a VM any more.
     pub fn hold(&self, vm: u32) -> Result<Place, NodeError> {
-        let place = self.request_move(MoveRequest::Hold { vm })?;
-        place.map(Place::from).ok_or(NodeError::NoVm(vm))
+        self.place_after(vm, MoveRequest::Hold { vm })
+    }
+
+    fn place_after(&self, vm: u32, request: MoveRequest) -> Result<Place, NodeError> {
+        let found = self.request_move(request)?;
+        found.map(|it| it.place.into()).ok_or(NodeError::NoVm(vm))
     }
 
     /// Takes a VM from a place; gives where it is afterwards. After an error it may have been taken.
-    pub fn take(&self, vm: u32, from: Place) -> Result<Option<Place>, NodeError> {
+    pub fn take(&self, vm: u32, from: Place) -> Result<Taken, NodeError> {
         let from = from.into();
-        let place = self.request_move(MoveRequest::Take { vm, from })?;
-        let here = |it: &directory::Place| it.node.0 == self.config.nodeid;
-        if place.as_ref().is_some_and(here)
+        let found = self.request_move(MoveRequest::Take { vm, from })?;
+        let here =
+            |it: &Residence| it.place.node.0 == self.config.nodeid && it.start != Start::Declined;
+        if found.as_ref().is_some_and(here)
             && let Err(error) = self.listen_for(vm)
         {
             // It is here all the same.
             tracing::error!(vm, "its VMM cannot connect: {error}");
         }
-        Ok(place.map(Place::from))
+        Ok(Taken {
+            place: found.map(|it| it.place.into()),
+            start: found.map_or(Start::Made, |it| it.start),
+        })
     }
 
-    /// Carries again for a VM that was held.
+    /// Carries again for a VM that was held, or lets one that was taken run.
     pub fn release(&self, vm: u32) -> Result<(), NodeError> {
         self.request_move(MoveRequest::Release { vm }).map(drop)
     }
 
-    /// Removes the port of a VM that is not here any more, or not yet.
+    /// Removes the port of a VM that is not here any more, or not yet; one that has not run here is given back.
     pub fn forget(&self, vm: u32) -> Result<(), NodeError> {
         self.request_move(MoveRequest::Forget { vm }).map(drop)
     }
 
-    fn request_move(&self, request: MoveRequest) -> Result<Option<directory::Place>, NodeError> {
+    fn request_move(&self, request: MoveRequest) -> Result<Option<Residence>, NodeError> {
         let (sender, receiver) = mpsc::sync_channel(1);
         let done: Done<Settled> = Box::new(move |settled| {
             // Whoever asked may have left.

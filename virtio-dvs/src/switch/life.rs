@@ -14,7 +14,12 @@ impl Switch {
         let Some(port) = self.port_mut(id) else {
             return;
         };
+        if port.forgotten {
+            let gone = DirectoryError::NoVm(port.attributes.vm);
+            return self.actions.push_back(Action::NotBegun(id, gone));
+        }
         port.connected = true;
+        port.left = false;
         if port.stage == Stage::Elsewhere {
             // Its life is not this node's to begin.
             return self.actions.push_back(Action::Begun(id));
@@ -31,7 +36,8 @@ impl Switch {
         self.stopped(id);
         if let Some(port) = self.port_mut(id).filter(|it| it.stage != Stage::Here) {
             port.connected = false;
-            return self.actions.push_back(Action::Orphaned(id));
+            port.left = true;
+            return self.may_be_left(id);
         }
         self.end_life(id);
         if let Some(port) = self.port_mut(id) {
@@ -69,13 +75,14 @@ impl Switch {
 
     /// All rings of the port are in use (again). Those of a VM that is held or elsewhere must not be.
     pub fn started(&mut self, id: PortId) {
-        let Some(port) = self.port_mut(id).filter(|it| it.stage.carries()) else {
+        let may_run = self.may_run(id);
+        let Some(port) = self.port_mut(id).filter(|_| may_run) else {
             return;
         };
-        port.stage = Stage::Here;
         port.running = true;
         port.owed_all = false;
         port.may_retry_source = true;
+        self.has_run(id);
         self.drive(id);
         self.say_retry(id, VM_NODE);
         for class in Class::ALL {

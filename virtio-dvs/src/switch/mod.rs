@@ -205,6 +205,7 @@ impl Switch {
         let mut port = Port::new(record.attributes, record.dc);
         if let Some(life) = record.life {
             port.restore(life, record.driving, &record.endpoints);
+            port.expects(record.start);
         }
         let id = self.insert(port);
         if record.life.is_some() && self.cluster.is_some() {

@@ -2,7 +2,7 @@
 //! what is asked here only gets a port ready for what the record may say, or changes the record.
 //!
 //! ```text
-//!            prepare               take (won)          started         hold
+//!            prepare               take (won)      started, release    hold
 //! (nothing) ────────▶ Elsewhere ─────────────▶ Taken ─────────▶ Here ───────▶ Held
 //!     ▲                │   ▲                     ▲               ▲             │ │
 //!     └────────────────┘   │                     │               └─────────────┘ │
@@ -11,14 +11,15 @@
 //!                          └──────────────────── the record says another node ───┘
 //! ```
 //!
-//! A port whose VM may be gone, or may go, does not change the record when its VMM goes. Nobody may
-//! wait for ever, though: whoever drives the switch gives such a port up after a while.
+//! A port whose VM may be gone, or may go, does not end the VM's life when its VMM goes. One that was
+//! taken and whose guest has not run is given back: the record says so, and nobody can run it here any
+//! more. Nobody may wait for ever, though: whoever drives the switch gives such a port up after a while.
 
 mod arrival;
 mod departure;
 mod request;
 
-use crate::directory::{DirectoryError, Interest, NodeId, Place, Request, Seen};
+use crate::directory::{DirectoryError, Interest, NodeId, Place, Request, Residence, Seen};
 use crate::switch::cluster::Cluster;
 use crate::switch::port::{Port, Stage};
 use crate::switch::{Action, Pending, PortId, Switch};
@@ -76,7 +77,7 @@ impl Switch {
             MoveRequest::Prepare { vm, place } => self.ask_prepare(ticket, vm, place),
             MoveRequest::Take { vm, from } => self.ask_take(ticket, vm, from),
             MoveRequest::Hold { vm } => {
-                let held = self.hold(vm).map(Some);
+                let held = self.hold(vm).map(|place| Some(Residence::from(place)));
                 return self.settle(ticket, held);
             }
             MoveRequest::Release { vm } => {
@@ -117,7 +118,8 @@ impl Switch {
 
     /// Whether the rings of the port may be used now.
     pub fn may_run(&self, id: PortId) -> bool {
-        self.port(id).is_some_and(|port| port.stage.carries())
+        self.port(id)
+            .is_some_and(|port| port.stage.carries() && !port.forgotten)
     }
 
     /// What the directory has seen.
@@ -181,7 +183,7 @@ impl Switch {
         self.lease_is_good()?;
         let known = self.place_of(self.port_here(vm)?)?;
         match found {
-            Some((place, true)) if place == known => Ok(Some(place)),
+            Some((place, true)) if place == known => Ok(Some(place.into())),
             other => Err(MoveError::Differs {
                 vm,
                 found: other.map(|it| it.0),
@@ -216,9 +218,18 @@ impl Switch {
 
     fn release(&mut self, vm: u32) -> Result<(), MoveError> {
         let id = self.port_here(vm)?;
-        let Some(port) = self.port_mut(id).filter(|it| it.stage == Stage::Held) else {
+        let Some(port) = self.port_mut(id) else {
             return Ok(());
         };
+        match port.stage {
+            Stage::Held => {}
+            Stage::Taken if port.forgotten => return Err(MoveError::GivenBack(vm)),
+            Stage::Taken => {
+                self.has_run(id);
+                return Ok(());
+            }
+            Stage::Here | Stage::Elsewhere => return Ok(()),
+        }
         port.stage = Stage::Here;
         if std::mem::take(&mut port.given_up) {
             self.renew_held(id);
@@ -235,10 +246,11 @@ impl Switch {
         match port.stage {
             Stage::Here => return Err(MoveError::Here(vm)),
             Stage::Elsewhere => self.remove(id),
-            Stage::Held | Stage::Taken => {
+            Stage::Held => {
                 self.cut_off(id);
                 self.orphaned_unless_connected(id);
             }
+            Stage::Taken => self.give_back(id),
         }
         Ok(())
     }
@@ -256,6 +268,7 @@ impl Switch {
     fn cut_off(&mut self, id: PortId) {
         if let Some(port) = self.port_mut(id) {
             port.forgotten = true;
+            port.fresh = false;
             port.connected = false;
             port.running = false;
             self.actions.push_back(Action::CutOff(id));

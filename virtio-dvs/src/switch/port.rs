@@ -1,6 +1,6 @@
 //! What the switch knows of one port.
 
-use crate::directory::{BoundRecord, Location, NodeId};
+use crate::directory::{BoundRecord, Location, NodeId, Start};
 use crate::frame::{Class, Frame, kind, vm_and_incarnation};
 use crate::privileges::Privileges;
 use crate::spec::{CONFIG_ADMIN, DeviceConfig};
@@ -37,7 +37,7 @@ pub(super) enum Stage {
     Here,
     /// It does, but may be taken from here at any moment.
     Held,
-    /// It was taken and has not run since: it may be given back.
+    /// It was taken and has not run since, as far as this node knows.
     Taken,
     /// It lives at another node.
     Elsewhere,
@@ -80,6 +80,12 @@ pub(super) struct Port {
     pub(super) given_up: bool,
     /// Whoever had the port wants it no more; it waits only for what the record will say.
     pub(super) forgotten: bool,
+    /// It was prepared here for the VM, and no guest has run at it since.
+    pub(super) fresh: bool,
+    /// A VMM was connected to it and has gone.
+    pub(super) left: bool,
+    /// The record says that the VM's start here is awaited.
+    pub(super) awaited: bool,
     /// Changes of the VM's record are news.
     pub(super) watched: bool,
     /// Where the directory has put that life: grows with each life and each move.
@@ -136,6 +142,9 @@ impl Port {
             stage: Stage::Here,
             given_up: false,
             forgotten: false,
+            fresh: false,
+            left: false,
+            awaited: false,
             watched: false,
             epoch: 0,
             connected: false,
@@ -180,6 +189,20 @@ impl Port {
                 (record.number, bound)
             })
             .collect();
+    }
+
+    /// The VM has come here, as its record says: whether its start is awaited, or given up.
+    pub(super) fn expects(&mut self, start: Start) {
+        self.awaited = start == Start::Awaited;
+        self.forgotten |= start == Start::Declined;
+        if start != Start::Made {
+            self.stage = Stage::Taken;
+        }
+    }
+
+    /// Whether the VM was taken and certainly has not run here.
+    pub(super) fn has_not_run(&self) -> bool {
+        self.stage == Stage::Taken && self.fresh
     }
 
     pub(super) fn incarnation(&self) -> Option<u32> {

@@ -23,7 +23,7 @@ use vhost::vhost_user::{
 use vhost::{VhostBackend, VhostUserMemoryRegionInfo, VringConfigData};
 use virtio_bindings::bindings::virtio_ring::VIRTIO_RING_F_EVENT_IDX;
 use virtio_dvs::device::session::PROTOCOL_FEATURES;
-use virtio_dvs::frame::Frame;
+use virtio_dvs::frame::{Frame, kind};
 use virtio_dvs::node::client::Client;
 use virtio_dvs::node::{Node, NodeConfig};
 use virtio_dvs::spec::{CONFIG_SIZE, DeviceConfig, QUEUE_COUNT, QUEUE_MSG_RX};
@@ -233,7 +233,13 @@ impl Vmm {
     pub fn bind(&mut self, endpoint: i32) -> u32 {
         let request = virtio_dvs::testing::bind(endpoint, 7);
         assert_eq!(self.control(&request), Some(0));
-        let bound = self.wait_for(1)[0];
+        // A RETRY may come before it, or what somebody has sent.
+        let bound = loop {
+            let frames = self.wait_for(1);
+            if let Some(bound) = frames.into_iter().find(|it| it.kind == kind::BOUND) {
+                break bound;
+            }
+        };
         assert_eq!(bound.result.get(), 0);
         bound.dst_gen.get()
     }

@@ -53,6 +53,9 @@ pub struct Flags {
     /// Machines that come from other hosts
     #[command(flatten)]
     pub incoming: IncomingFlags,
+    /// Write what happens to the machine to this file or FIFO, as path=PATH: a line of JSON for each event
+    #[arg(long, value_name = "path=PATH")]
+    pub event_monitor: Option<String>,
     /// What to log on standard error: error, warn, info, debug or trace
     #[arg(long, value_name = "LEVEL", default_value = "warn")]
     pub log_level: tracing::Level,
@@ -128,6 +131,14 @@ impl Flags {
         Ok(Some(VmConfig::from_json(
             Value::Object(tree).to_string().as_bytes(),
         )?))
+    }
+
+    /// Where events are written to, if they are.
+    pub fn event_path(&self) -> Result<Option<PathBuf>, FlagsError> {
+        let value = self.event_monitor.as_deref();
+        let path = value
+            .map(|it| one(it, "path").ok_or_else(|| wrong("--event-monitor", it, "path=PATH")));
+        Ok(path.transpose()?.map(PathBuf::from))
     }
 
     /// What is to be asked for a machine that comes, if one is to come. Its serial ports lead nowhere unless flags say

@@ -4,11 +4,12 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use anyhow::Context;
 use clap::{CommandFactory, Parser};
 use dvs_vmm::api::Request;
 use dvs_vmm::api::flags::Flags;
 use dvs_vmm::api::rest::Server;
-use dvs_vmm::control::Vmm;
+use dvs_vmm::control::{Monitor, Vmm};
 use dvs_vmm::migration::request::ReceiveMigration;
 use dvs_vmm::migration::serve::serve;
 use tracing_subscriber::EnvFilter;
@@ -84,6 +85,10 @@ fn run(flags: &Flags) -> anyhow::Result<()> {
     }
     // Signals are blocked here, so this comes before any other thread.
     let mut vmm = Vmm::new()?;
+    if let Some(path) = flags.event_path()? {
+        let monitor = Monitor::open(&path);
+        vmm.watch(monitor.with_context(|| format!("events cannot be written to {path:?}"))?);
+    }
     let server = match &flags.api_socket {
         Some(path) => Some(Server::start(Listener::bind(path)?, vmm.mailbox())?),
         None => None,

@@ -1,20 +1,18 @@
 //! Migrations, as the main loop sees them.
 
 use std::sync::Arc;
-use std::time::Duration;
 
-use dvs_migration::progress::State;
+use dvs_migration::progress::{Progress, State};
+use event_manager::SubscriberOps;
 use rustix::rand::{GetRandomFlags, getrandom};
 
+use super::farewell::Farewell;
 use super::vm::{Vm, failed};
-use super::{Message, Vmm, VmmError};
+use super::{Vmm, VmmError};
 use crate::api::{ApiError, Receiving as ReceivingUrl, Request, Response};
 use crate::machine::event::GuestEvent;
 use crate::migration::request::{ReceiveMigration, SendMigration};
 use crate::migration::{Ending, Incoming, Leaving, Migration, Receiving, Sending, Step};
-
-/// How long a VMM whose machine has left waits for somebody to ask how it went.
-const FAREWELL: Duration = Duration::from_secs(5);
 
 /// The migration that is under way, or was the last.
 #[derive(Debug, Default)]
@@ -39,6 +37,17 @@ impl std::fmt::Debug for Hook {
 impl Moves {
     fn under_way(&self) -> Option<&Arc<dyn Migration>> {
         self.current.as_ref().filter(|_| self.ending.is_none())
+    }
+
+    /// How far the migration is that is under way, or how the last one has ended.
+    fn progress(&self) -> Option<Progress> {
+        let mut progress = self.current.as_ref()?.progress();
+        if progress.is_over() && self.ending.is_none() {
+            // Only then the machine can be asked for other things again.
+            progress.state = State::Closing;
+            progress.blocked_by = Some("what was begun for the migration is put away".into());
+        }
+        Some(progress)
     }
 
     /// Gives the event of a guest back unless a migration has to end first.
@@ -130,13 +139,7 @@ impl Vmm {
     }
 
     pub(super) fn migration_progress(&mut self) -> Result<Response, ApiError> {
-        let migration = self.moves.current.as_ref().ok_or(ApiError::NoMigration)?;
-        let mut progress = migration.progress();
-        if progress.is_over() && self.moves.ending.is_none() {
-            // Only then the machine can be asked for other things again.
-            progress.state = State::Closing;
-            progress.blocked_by = Some("what was begun for the migration is put away".into());
-        }
+        let progress = self.moves.progress().ok_or(ApiError::NoMigration)?;
         if self.moves.ending == Some(Ending::Left) {
             // Nothing else is left to be told.
             self.end.get_or_insert(Ok(()));
@@ -169,7 +172,17 @@ impl Vmm {
                     vm.has_arrived();
                 }
             }
+            Step::Changed => self.tell_of_migration(),
             Step::Ended(ending) => self.migration_ended(ending),
+        }
+    }
+
+    /// Whoever watches is told how far it is, as vm.migration-progress would.
+    fn tell_of_migration(&mut self) {
+        if let Some(progress) = self.moves.progress() {
+            // It is plain data, which is always JSON.
+            let properties = serde_json::to_value(&progress).unwrap_or_default();
+            self.monitor.tell("vm", "migration", properties);
         }
     }
 
@@ -182,6 +195,7 @@ impl Vmm {
 
     fn migration_ended(&mut self, ending: Ending) {
         self.moves.ending = Some(ending);
+        self.tell_of_migration();
         let postponed = self.moves.postponed.take();
         match ending {
             Ending::Left => return self.leave(),
@@ -215,15 +229,14 @@ impl Vmm {
     /// The machine runs elsewhere: this process ends once somebody knows how it went, or soon.
     fn leave(&mut self) {
         tracing::info!("the virtual machine has left");
-        let mailbox = self.mailbox.clone();
-        let farewell = std::thread::Builder::new()
-            .name("farewell".into())
-            .spawn(move || {
-                std::thread::sleep(FAREWELL);
-                mailbox.send(Message::Signal);
-            });
-        if farewell.is_err() {
-            self.end.get_or_insert(Ok(()));
+        match Farewell::begin(self.mailbox.clone()) {
+            Ok(farewell) => {
+                self.events.add_subscriber(Box::new(farewell));
+            }
+            Err(error) => {
+                tracing::warn!(%error, "nobody is waited for");
+                self.end.get_or_insert(Ok(()));
+            }
         }
     }
 }

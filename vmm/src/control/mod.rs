@@ -1,20 +1,24 @@
 //! The life of one virtual machine: created, booted, paused, rebooted, shut down, deleted.
 
+mod farewell;
 mod host;
 mod mailbox;
 mod migrate;
+mod monitor;
 mod signals;
 mod vm;
 
 use std::collections::BTreeMap;
 
 use event_manager::{EventManager, MutEventSubscriber, SubscriberId, SubscriberOps};
+use serde_json::{Value, json};
 
 use crate::api::config::VmConfig;
 use crate::api::{ApiError, Request, Response, VmInfo, VmmPing};
 use crate::machine::event::GuestEvent;
 pub use mailbox::{Mailbox, Message};
 use migrate::Moves;
+pub use monitor::Monitor;
 use vm::Vm;
 
 /// What is called when a file descriptor of the main loop is ready.
@@ -43,6 +47,7 @@ pub struct Vmm {
     inbox: mailbox::Inbox,
     vm: Option<Vm>,
     moves: Moves,
+    monitor: Monitor,
     end: Option<Result<(), VmmError>>,
 }
 
@@ -69,8 +74,15 @@ impl Vmm {
             inbox,
             vm: None,
             moves: Moves::default(),
+            monitor: Monitor::none(),
             end: None,
         })
+    }
+
+    /// Tells what happens from now on.
+    pub fn watch(&mut self, mut monitor: Monitor) {
+        monitor.tell("vmm", "starting", Value::Null);
+        self.monitor = monitor;
     }
 
     /// Where requests go.
@@ -83,6 +95,7 @@ impl Vmm {
         loop {
             if let Some(result) = self.end.take() {
                 self.drop_vm();
+                self.monitor.tell("vmm", "shutdown", Value::Null);
                 return result;
             }
             self.events
@@ -115,21 +128,35 @@ impl Vmm {
         match event {
             GuestEvent::PowerOff => {
                 tracing::info!("the guest powered off");
+                self.monitor.tell("vm", "shutdown", Value::Null);
                 self.end = Some(Ok(()));
             }
             GuestEvent::Reset => {
                 tracing::info!("the guest resets");
-                if let Err(error) = self.reboot() {
-                    self.end = Some(Err(error.into()));
+                match self.reboot() {
+                    Ok(_) => self.monitor.tell("vm", "rebooted", Value::Null),
+                    Err(error) => self.end = Some(Err(error.into())),
                 }
             }
-            GuestEvent::Failed(reason) => self.end = Some(Err(VmmError::Guest(reason))),
+            GuestEvent::Failed(reason) => {
+                self.monitor.tell("vm", "failed", json!({"reason": reason}));
+                self.end = Some(Err(VmmError::Guest(reason)));
+            }
         }
     }
 
     /// Does what the API asks.
     pub fn request(&mut self, request: Request) -> Result<Response, ApiError> {
         self.moves.must_not_disturb(&request)?;
+        let event = event_of(&request);
+        let answer = self.carry_out(request)?;
+        if let Some(event) = event {
+            self.monitor.tell("vm", event, Value::Null);
+        }
+        Ok(answer)
+    }
+
+    fn carry_out(&mut self, request: Request) -> Result<Response, ApiError> {
         match request {
             Request::Ping => Ok(Response::Ping(VmmPing::this())),
             Request::VmmShutdown => {
@@ -208,6 +235,20 @@ impl Vmm {
             vm.shutdown(&mut self.events);
         }
     }
+}
+
+/// What has happened when a request was carried out. Migrations tell of themselves.
+fn event_of(request: &Request) -> Option<&'static str> {
+    Some(match request {
+        Request::Create(_) => "created",
+        Request::Boot => "booted",
+        Request::Pause => "paused",
+        Request::Resume => "resumed",
+        Request::Reboot => "rebooted",
+        Request::Shutdown => "shutdown",
+        Request::Delete => "deleted",
+        _ => return None,
+    })
 }
 
 /// Counters of the parts of a machine: part, counter, value.

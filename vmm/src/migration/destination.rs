@@ -27,7 +27,7 @@ use super::receiver;
 use super::request::ReceiveMigration;
 use super::source::give_up;
 use super::worker::Worker;
-use super::{Ending, Main, Migration, Step};
+use super::{Ending, Main, Migration, Stages, Step};
 use crate::api::config::{ConsoleConfig, ConsoleMode, DvsConfig, VmConfig};
 use crate::machine::memory::GuestMemory;
 
@@ -89,6 +89,7 @@ impl Receiving {
             node,
             request,
             shared: shared.clone(),
+            stages: Stages::new(main.clone()),
             main,
             peer: None,
             to_machine: Worker::start("migration-cpus").map_err(start)?,
@@ -308,6 +309,7 @@ struct Control {
     peer: Option<Peer>,
     to_machine: Worker,
     to_node: Worker,
+    stages: Stages,
 }
 
 impl Control {
@@ -337,6 +339,7 @@ impl Control {
                     action => self.ask(action),
                 }
             }
+            self.stages.now(self.shared.progress().state);
         }
     }
 
@@ -395,7 +398,7 @@ impl Control {
                 self.to_machine.run(move || {
                     let resumed = guest
                         .map_err(str::to_owned)
-                        .and_then(|guest| resume(&guest, &main));
+                        .and_then(|guest| resume(&guest, &node, &main));
                     shared.tell(Event::Resumed(resumed));
                 });
             }
@@ -462,9 +465,12 @@ impl Control {
 }
 
 /// Starts the guest. An error: it has not run.
-fn resume(guest: &Guest, main: &Main) -> Result<(), String> {
+fn resume(guest: &Guest, node: &Node, main: &Main) -> Result<(), String> {
     guest.dvs.hold_connection(false);
-    guest.dvs.start_rings().map_err(|error| error.to_string())?;
+    // The node must know it before the first instruction, or it may give the VM back if this process ends.
+    if !guest.dvs.start_rings().map_err(|error| error.to_string())? {
+        node.release()?;
+    }
     guest.machine.resume();
     main(Step::Runs);
     Ok(())

@@ -31,7 +31,7 @@ mod worker;
 
 use std::sync::mpsc::Sender;
 
-use dvs_migration::progress::Progress;
+use dvs_migration::progress::{Progress, State};
 
 pub use destination::{Incoming, Receiving};
 pub use guest::Guest;
@@ -57,6 +57,8 @@ pub enum Step {
     GiveUp(Sender<()>),
     /// The guest that has come runs.
     Runs,
+    /// Another stage has begun.
+    Changed,
     /// It is over.
     Ended(Ending),
 }
@@ -68,6 +70,7 @@ impl std::fmt::Debug for Step {
             Self::Build(incoming, _) => f.debug_tuple("Build").field(incoming).finish(),
             Self::GiveUp(_) => f.write_str("GiveUp"),
             Self::Runs => f.write_str("Runs"),
+            Self::Changed => f.write_str("Changed"),
             Self::Ended(ending) => f.debug_tuple("Ended").field(ending).finish(),
         }
     }
@@ -88,3 +91,22 @@ pub enum Ending {
 
 /// How the threads of a migration reach the main loop.
 pub type Main = std::sync::Arc<dyn Fn(Step) + Send + Sync>;
+
+/// Tells the main loop of each stage of a migration, but not of its end, which has a step of its own.
+struct Stages {
+    main: Main,
+    told: Option<State>,
+}
+
+impl Stages {
+    fn new(main: Main) -> Self {
+        Self { main, told: None }
+    }
+
+    /// This is the stage now.
+    fn now(&mut self, state: State) {
+        if self.told.replace(state) != Some(state) {
+            (self.main)(Step::Changed);
+        }
+    }
+}

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use dvs_migration::place::Place;
+use dvs_migration::place::{Place, Residence, Start};
 use dvs_migration::take::Answer;
 use virtio_dvs::node::client::Client;
 use virtio_dvs::node::control::{self, Attached, Info};
@@ -46,15 +46,23 @@ impl Node {
     /// Takes the VM from a place.
     pub fn take(&self, from: Place) -> Answer {
         let taken = self.client.take(self.vm, there(from)).map_err(text)?;
-        Ok(taken.map(here))
+        let start = match taken.start {
+            control::Start::Made => Start::Made,
+            control::Start::Awaited => Start::Awaited,
+            control::Start::Declined => Start::Declined,
+        };
+        Ok(taken.place.map(|place| Residence {
+            place: here(place),
+            start,
+        }))
     }
 
-    /// Frames are carried again.
+    /// Frames are carried again, or the VM that was taken is about to run.
     pub fn release(&self) -> Result<(), String> {
         self.client.release(self.vm).map_err(text)
     }
 
-    /// The port goes, the record stays.
+    /// The port goes. A VM that was taken has not run.
     pub fn forget(&self) -> Result<(), String> {
         self.client.forget(self.vm).map_err(text)
     }

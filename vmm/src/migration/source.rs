@@ -23,7 +23,7 @@ use super::peer::{Peer, listen};
 use super::request::SendMigration;
 use super::sender;
 use super::worker::Worker;
-use super::{Ending, Main, Migration, Step};
+use super::{Ending, Main, Migration, Stages, Step};
 use crate::api::config::VmConfig;
 use crate::machine::MACHINE_VERSION;
 
@@ -270,6 +270,7 @@ struct Control {
     to_rings: Worker,
     to_node: Worker,
     streams: Vec<Channel>,
+    stages: Stages,
 }
 
 impl Control {
@@ -299,6 +300,7 @@ impl Control {
             to_rings: Worker::start("migration-ring").map_err(text)?,
             to_node: Worker::start("migration-node").map_err(text)?,
             streams: Vec::new(),
+            stages: Stages::new(main.clone()),
             security: opening.security,
             address: opening.address,
             leaving,
@@ -340,6 +342,7 @@ impl Control {
                     action => self.ask(action),
                 }
             }
+            self.stages.now(self.shared.progress().state);
         }
     }
 

@@ -7,7 +7,7 @@ pub mod faults;
 use anyhow::Result;
 
 use super::DCID;
-use crate::harness::{Attachment, Cluster, Guest, GuestSpec, Lab, Privacy};
+use crate::harness::{Attachment, Cluster, ClusterSpec, Guest, GuestSpec, Lab, Privacy};
 
 /// Hosts with a guest on each: VM 1 on host 1, and so on.
 #[derive(Debug)]
@@ -21,7 +21,7 @@ pub struct Stage {
 impl Stage {
     /// Starts hosts and boots their guests; what is of this stage has its name.
     pub fn start(lab: &Lab, name: &str, hosts: u8, privacy: Privacy) -> Result<Self> {
-        let mut cluster = Cluster::start(lab, name, hosts, privacy)?;
+        let mut cluster = Cluster::start(lab, name, ClusterSpec::new(hosts, privacy))?;
         let mut specs = Vec::new();
         for number in 1..=hosts {
             let socket = cluster.host(number)?.attach(number.into(), DCID)?;

@@ -7,9 +7,9 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail, ensure};
 use dvs_migration::progress::{Progress, State};
 
-use super::field::Field;
+use super::field::{Field, PATIENT};
 use super::load::{Load, USUAL};
-use crate::harness::{Cluster, Lab, Member, Moving, Outcome, Privacy, Wishes};
+use crate::harness::{Cluster, ClusterSpec, Lab, Member, Moving, Outcome, Privacy, Wishes};
 
 /// So little a second that there is time for faults while memory is copied.
 const SLOW: u64 = 12 << 20;
@@ -154,18 +154,19 @@ const AT_THE_COMMIT: &[Fault] = &[
 
 /// Whatever goes wrong while memory is copied: the guest stays, and its clients see nothing.
 pub fn before_the_hand_over(lab: &Lab) -> Result<()> {
-    play(lab, "before", BEFORE_THE_HAND_OVER)
+    let spec = ClusterSpec::new(3, Privacy::Plain);
+    play(lab, "before", spec, BEFORE_THE_HAND_OVER)
 }
 
 /// Whatever goes wrong while the directory is asked: the guest runs in one place, and its clients
 /// see no more than that it takes a while.
 pub fn at_the_commit(lab: &Lab) -> Result<()> {
-    play(lab, "commit", AT_THE_COMMIT)
+    play(lab, "commit", PATIENT, AT_THE_COMMIT)
 }
 
 /// One fault after the other, on the same guests under the same load.
-fn play(lab: &Lab, name: &str, faults: &[Fault]) -> Result<()> {
-    let mut field = Field::start(lab, name, 3, Privacy::Plain)?;
+fn play(lab: &Lab, name: &str, spec: ClusterSpec, faults: &[Fault]) -> Result<()> {
+    let mut field = Field::start_on(lab, name, spec)?;
     let mut load = field.load(lab, USUAL)?;
     for fault in faults {
         lab.say(fault.name);

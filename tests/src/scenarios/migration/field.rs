@@ -7,16 +7,22 @@ use dvs_migration::progress::Progress;
 
 use super::load::{Amount, Load};
 use crate::harness::{
-    Attachment, Cluster, Guest, GuestSpec, Lab, Migrated, Moving, Privacy, Wishes,
+    Attachment, Cluster, ClusterSpec, Guest, GuestSpec, Lab, Migrated, Moving, Privacy, Wishes,
 };
 use crate::scenarios::{DCID, lifecycle};
 
 /// The VM that moves; those that call have the numbers that follow.
-const MOVING: u32 = 1;
+pub const MOVING: u32 = 1;
 /// Its processors.
 pub const CPUS: u8 = 2;
 /// Its memory.
 pub const MEMORY_MIB: u64 = 512;
+
+/// Three hosts, each of which may do without the directory for the time that a move takes, and is not lost.
+pub const PATIENT: ClusterSpec = ClusterSpec {
+    lease_ms: Some(60_000),
+    ..ClusterSpec::new(3, Privacy::Plain)
+};
 
 /// The hosts and their guests.
 #[derive(Debug)]
@@ -33,12 +39,18 @@ pub struct Field {
 impl Field {
     /// Starts hosts and boots their guests, the server on the first.
     pub fn start(lab: &Lab, name: &str, hosts: u8, privacy: Privacy) -> Result<Self> {
-        let mut cluster = Cluster::start(lab, name, hosts, privacy)?;
-        let server = spec(&mut cluster, 1, MOVING, &format!("{name}-server"))?;
+        Self::start_on(lab, name, ClusterSpec::new(hosts, privacy))
+    }
+
+    /// The same on hosts of one's choice.
+    pub fn start_on(lab: &Lab, name: &str, spec: ClusterSpec) -> Result<Self> {
+        let mut cluster = Cluster::start(lab, name, spec)?;
+        let hosts = spec.hosts;
+        let server = guest(&mut cluster, 1, MOVING, &format!("{name}-server"))?;
         let mut specs = vec![server.with_cpus(CPUS).with_memory_mib(MEMORY_MIB)];
         for host in 1..=hosts {
             let vm = MOVING + u32::from(host);
-            specs.push(spec(
+            specs.push(guest(
                 &mut cluster,
                 host,
                 vm,
@@ -111,12 +123,12 @@ impl Field {
 }
 
 /// A guest on a host of the cluster, which may move.
-pub fn spec(cluster: &mut Cluster, host: u8, vm: u32, name: &str) -> Result<GuestSpec> {
-    spec_in(cluster, host, (vm, DCID), name)
+pub fn guest(cluster: &mut Cluster, host: u8, vm: u32, name: &str) -> Result<GuestSpec> {
+    guest_in(cluster, host, (vm, DCID), name)
 }
 
 /// The same with the container of the VM.
-pub fn spec_in(
+pub fn guest_in(
     cluster: &mut Cluster,
     host: u8,
     (vm, dcid): (u32, u32),

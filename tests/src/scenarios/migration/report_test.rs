@@ -40,6 +40,7 @@ fn done(started: Instant) -> Done {
             errors: 8,
             timeline: timeline(started, &[1, 2, 2, 30, 60, 2, 2, 2]),
         },
+        complaint: None,
     }
 }
 

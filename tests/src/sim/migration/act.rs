@@ -131,11 +131,9 @@ impl World {
                 self.migrations[number].source = None;
                 self.mail(number, Side::Destination, Mail::Closed);
             }
-            // The rings are set up with the CPUs, and there is one stream without a log.
-            Action::StartRings
-            | Action::OpenStreams { .. }
-            | Action::Throttle(_)
-            | Action::StopLog => {}
+            Action::OpenStreams { .. } => self.mail(number, Side::Destination, Mail::Join),
+            // The rings are set up with the CPUs, and there is no log.
+            Action::StartRings | Action::Throttle(_) | Action::StopLog => {}
         }
     }
 
@@ -151,15 +149,8 @@ impl World {
                 let prepare = MoveRequest::Prepare { vm, place };
                 self.ask_node(number, Side::Destination, prepare);
             }
-            Action::TakeStreams(_) => {
-                let now = Duration::from_nanos(self.now);
-                let destination = self.migrations[number].destination.as_mut();
-                let joined = destination.map(|it| it.join(now, attempt(number), 0));
-                if joined.is_some_and(|it| it.is_err()) {
-                    self.ledger
-                        .wrong("the stream of pages is refused".to_owned());
-                }
-            }
+            // It is taken when it comes.
+            Action::TakeStreams(_) => {}
             Action::Send(message) => self.mail(number, Side::Source, Mail::ToSource(message)),
             Action::Load(_) => {
                 self.destination_event(number, AtDestination::Loaded(refused(works, ())));
@@ -173,8 +164,12 @@ impl World {
                 self.destination_event(number, AtDestination::Resumed(refused(resumed, ())));
             }
             Action::Destroy => self.destroy(number, Side::Destination),
-            Action::Ended(_) => {
+            Action::Ended(outcome) => {
                 self.migrations[number].destination = None;
+                if matches!(outcome, destination::Outcome::NotHere { .. }) {
+                    // Its node may have made the port only now.
+                    self.vmm_disconnects(number, Side::Destination);
+                }
                 self.mail(number, Side::Source, Mail::Closed);
             }
         }
@@ -263,17 +258,21 @@ impl World {
             let migration = &self.migrations[number];
             (migration.vm, migration.host(Side::Destination))
         };
+        // With the next life begins another placement there.
         let record = self.directory.truth.place(vm).map(to_vmm);
-        if record != Some(place) {
+        if !record.is_some_and(|it| it.node == place.node && it.epoch >= place.epoch) {
             let wrong = format!("VM {vm} runs at {place:?}, and the record says {record:?}");
             self.ledger.wrong(wrong);
         }
         if self.guest(vm).paused.is_none() || self.guest(vm).host == host {
             self.ledger.wrong(format!("VM {vm} runs already"));
         }
-        if !self.hosts[host].up && self.dice.chance(50) {
-            return false; // Or it finds its node when that is there again.
+        let switch = &self.hosts[host].switch;
+        let may_run = switch.any_port_of(vm).is_some_and(|it| switch.may_run(it));
+        if !self.hosts[host].up || !may_run {
+            return false;
         }
+        self.ask_node(number, Side::Destination, MoveRequest::Release { vm });
         let guest = self.guest_mut(vm);
         guest.host = host;
         guest.boot += 1;

@@ -26,7 +26,8 @@ impl World {
         let migration = &self.migrations[number];
         let (vm, host) = (migration.vm, migration.host(side));
         let guest = self.guest(vm);
-        let another = guest.host == host && guest.migration != Some(number);
+        let another =
+            guest.host == host && guest.migration != Some(number) && guest.power == Power::On;
         let Some(port) = self.hosts[host].switch.any_port_of(vm).filter(|_| !another) else {
             return;
         };
@@ -64,6 +65,7 @@ impl World {
     }
 
     pub(super) fn kill_vmm(&mut self, number: usize, side: Side, down: u64) {
+        let stands = self.guest(self.migrations[number].vm).paused.is_some();
         let migration = &mut self.migrations[number];
         let (vm, arrived, handed_over) = (migration.vm, migration.arrived, migration.handed_over);
         let vmm = migration.vmm(side);
@@ -77,7 +79,7 @@ impl World {
             Side::Source => {
                 migration.source = None;
                 migration.holding = false;
-                !arrived && !handed_over
+                !(arrived || handed_over && stands)
             }
             Side::Destination => {
                 migration.destination = None;

@@ -8,7 +8,7 @@ use virtio_dvs::switch::{Settled, Ticket};
 use super::*;
 
 /// What a node has said, or why it has not.
-type Said = Result<Option<directory::Place>, String>;
+type Said = Result<Option<directory::Residence>, String>;
 
 impl World {
     pub(in crate::sim) fn move_settled(&mut self, host: usize, ticket: Ticket, settled: Settled) {
@@ -28,7 +28,7 @@ impl World {
             return;
         }
         let place = said.clone().and_then(|place| {
-            let place = place.map(to_vmm);
+            let place = place.map(|it| to_vmm(it.place));
             place.ok_or_else(|| "there is no place".to_owned())
         });
         match (what, side) {
@@ -36,7 +36,7 @@ impl World {
             (What::Hold, _) => self.source_event(number, AtSource::FramesDropped(place)),
             (What::Prepare, _) => self.is_prepared(number, said.map(|_| ())),
             (What::Take, side) => {
-                let answer = said.map(|place| place.map(to_vmm));
+                let answer = said.map(|found| found.map(found_by_vmm));
                 match side {
                     Side::Source => self.source_event(number, AtSource::Taken(answer)),
                     Side::Destination => {
@@ -98,6 +98,13 @@ impl World {
             (Side::Destination, Mail::ToDestination(message)) => {
                 self.destination_event(number, AtDestination::Peer(message));
             }
+            (Side::Source, Mail::StreamLost) => {
+                self.source_event(
+                    number,
+                    AtSource::Failed("the stream of pages is lost".into()),
+                );
+            }
+            (Side::Destination, Mail::Join) => self.stream_comes(number),
             (Side::Destination, Mail::Round(round, last)) => {
                 let ended = AtDestination::RoundEnded {
                     stream: 0,
@@ -112,6 +119,16 @@ impl World {
             (side, mail) => self.ledger.wrong(format!("{mail:?} comes to the {side:?}")),
         }
         self.migration_over(number);
+    }
+
+    /// A destination that has given up takes no stream any more.
+    fn stream_comes(&mut self, number: usize) {
+        let now = Duration::from_nanos(self.now);
+        let destination = self.migrations[number].destination.as_mut();
+        let joined = destination.map(|it| it.join(now, attempt(number), 0));
+        if joined.is_some_and(|it| it.is_err()) {
+            self.mail(number, Side::Source, Mail::StreamLost);
+        }
     }
 
     /// The two hosts cannot reach each other any more: what was under way is lost, and both VMMs

@@ -14,7 +14,7 @@ use dvs_migration::destination::{self, Destination};
 use dvs_migration::layout::{Layout, PAGE_SIZE, Slot};
 use dvs_migration::message::{Cpu, Offer, ToDestination, ToSource};
 use dvs_migration::pages::{Attempt, Compression};
-use dvs_migration::place::Place;
+use dvs_migration::place::{Place, Residence, Start};
 use dvs_migration::source::{self, Source};
 use virtio_dvs::directory::{self, NodeId};
 
@@ -64,6 +64,10 @@ enum What {
 enum Mail {
     ToSource(ToSource),
     ToDestination(ToDestination),
+    /// The stream of pages begins.
+    Join,
+    /// It was not taken, or broke off.
+    StreamLost,
     /// The end of a round, on the stream of pages.
     Round(u32, bool),
     Closed,
@@ -187,6 +191,18 @@ fn to_vmm(place: directory::Place) -> Place {
     }
 }
 
+fn found_by_vmm(found: directory::Residence) -> Residence {
+    let start = match found.start {
+        directory::Start::Made => Start::Made,
+        directory::Start::Awaited => Start::Awaited,
+        directory::Start::Declined => Start::Declined,
+    };
+    Residence {
+        place: to_vmm(found.place),
+        start,
+    }
+}
+
 fn to_node(place: Place) -> directory::Place {
     directory::Place {
         node: NodeId(place.node),
@@ -263,11 +279,14 @@ impl World {
         }
     }
 
-    /// The VMM of a machine that is about to leave keeps off its node.
+    /// The VMM of a machine that is about to leave keeps off its node, or is not there any more.
     pub(super) fn is_holding(&self, vm: u32) -> bool {
-        let migration = self.guest(vm).migration;
-        let migration = migration.and_then(|it| self.migrations.get(it));
-        migration.is_some_and(|it| it.holding && !it.arrived)
+        let guest = self.guest(vm);
+        let migration = guest.migration.and_then(|it| self.migrations.get(it));
+        migration.is_some_and(|it| {
+            let gone = guest.paused.is_some() && !it.vmms[Side::Source as usize].lives;
+            (it.holding || gone) && !it.arrived
+        })
     }
 
     /// Something happened to the source.

@@ -24,6 +24,11 @@ impl Truth {
             dc: DcAttributes::default(),
             life: life.map(|it| it.0),
             driving: it.life.as_ref().is_some_and(|it| it.driving),
+            start: it
+                .life
+                .as_ref()
+                .filter(|_| life.is_some())
+                .map_or(Start::Made, |it| it.start),
             endpoints: if mine {
                 self.bound_by(it.owner(vm))
             } else {
@@ -49,10 +54,24 @@ impl Truth {
         record.node = me;
         record.epoch += 1;
         let driving = record.life.as_ref().is_some_and(|it| it.driving);
-        record.life = Some(Life { tenure, driving });
+        record.life = Some(Life {
+            tenure,
+            driving,
+            start: Start::Awaited,
+        });
         if !goes_on {
             record.incarnation += 1;
             self.free(over);
+        }
+    }
+
+    /// A node knows now whether a VM that it has taken has run.
+    pub(super) fn started(&mut self, me: NodeId, vm: u32, epoch: u32, start: Start) {
+        let record = self.vms.get_mut(&vm);
+        let record = record.filter(|it| it.node == me && it.epoch == epoch);
+        let life = record.and_then(|it| it.life.as_mut());
+        if let Some(life) = life.filter(|it| it.start == Start::Awaited) {
+            life.start = start;
         }
     }
 }

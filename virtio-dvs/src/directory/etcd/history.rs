@@ -84,6 +84,7 @@ impl Shared {
         };
         let tenure = self.tenure_of(self.me);
         let life = tenure.and_then(|tenure| record.location(tenure));
+        let start = record.start(life);
         let Some(member) = record.member else {
             return Ok(None);
         };
@@ -98,6 +99,7 @@ impl Shared {
             dc: member.dc,
             life,
             driving: life.is_some() && record.life.is_some_and(|life| life.driving),
+            start,
             endpoints,
         }))
     }

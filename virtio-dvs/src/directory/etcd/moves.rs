@@ -4,7 +4,7 @@ use crate::directory::etcd::connection::{Fail, Trouble};
 use crate::directory::etcd::records::{Life, VmRecord};
 use crate::directory::etcd::shared::Shared;
 use crate::directory::etcd::snapshot::Snapshot;
-use crate::directory::{self, DirectoryError, Location, Owner, Place, Seen, next};
+use crate::directory::{self, DirectoryError, Location, Owner, Place, Seen, Start, next};
 use std::rc::Rc;
 
 /// What is seen of a VM, or why its record is not understood.
@@ -19,15 +19,23 @@ impl VmRecord {
         }
     }
 
+    /// Whether it has run where it is; `life` is the one that goes on.
+    pub(super) fn start(&self, life: Option<Location>) -> Start {
+        let going_on = self.life.filter(|_| life.is_some());
+        going_on.map_or(Start::Made, |it| it.start)
+    }
+
     /// What is seen of it, if a node has it. `life` is the one that goes on.
     fn seen(self, life: Option<Location>) -> Option<Box<Seen>> {
         let place = self.place();
+        let start = self.start(life);
         let member = self.member?;
         let record = directory::VmRecord {
             attributes: member.attributes,
             dc: member.dc,
             life,
             driving: life.is_some() && self.life.is_some_and(|life| life.driving),
+            start,
             endpoints: Vec::new(),
         };
         Some(Box::new(Seen { place, record }))
@@ -112,10 +120,34 @@ impl Shared {
         record.life = Some(Life {
             tenure: snapshot.tenure(),
             driving: record.life.is_some_and(|life| life.driving),
+            start: Start::Awaited,
         });
         snapshot.put(self.keys.vm(vm), &record)?;
         let life = record.location(snapshot.tenure());
         Ok(record.seen(life))
+    }
+}
+
+impl Shared {
+    /// Whether a VM that was taken by this node has run is known now.
+    pub(super) async fn started(
+        &self,
+        snapshot: &mut Snapshot<'_>,
+        vm: u32,
+        epoch: u32,
+        start: Start,
+    ) -> Result<(), Fail> {
+        let key = self.keys.vm(vm);
+        let Some(mut record) = snapshot.get::<VmRecord>(key.clone()).await? else {
+            return Ok(());
+        };
+        let ours = record.node == self.me && record.epoch == epoch;
+        let life = record.life.as_mut().filter(|_| ours);
+        if let Some(life) = life.filter(|it| it.start == Start::Awaited) {
+            life.start = start;
+            snapshot.put(key, &record)?;
+        }
+        Ok(())
     }
 }
 

@@ -1,7 +1,7 @@
 //! What is written into etcd, as JSON. Fields that a newer node has added are skipped.
 
 use crate::directory::etcd::attributes::{DcAttributesDef, MaybePrivileges, VmAttributesDef};
-use crate::directory::{DirectoryError, NodeId, Owner, Token};
+use crate::directory::{DirectoryError, NodeId, Owner, Start, Token};
 use crate::privileges::Privileges;
 use crate::vm::{DcAttributes, VmAttributes};
 use serde::de::DeserializeOwned;
@@ -48,6 +48,9 @@ pub(super) struct Life {
     pub(super) tenure: i64,
     #[serde(default)]
     pub(super) driving: bool,
+    /// Whether it has run where it is; nodes that know nothing of it never say that it has not.
+    #[serde(default, skip_serializing_if = "Start::is_made")]
+    pub(super) start: Start,
 }
 
 /// Where a VM lives. The record stays when the VM has left, for its numbers.

@@ -79,7 +79,10 @@ fn ask(shared: &Rc<Shared>, lanes: &mut Lanes, id: RequestId, request: Request) 
             });
         }
         Request::Join(ref attributes) => lanes.add(shared, attributes.vm, (id, request)),
-        Request::Leave { vm } | Request::Begin { vm } | Request::Take { vm, .. } => {
+        Request::Leave { vm }
+        | Request::Begin { vm }
+        | Request::Take { vm, .. }
+        | Request::Started { vm, .. } => {
             lanes.add(shared, vm, (id, request));
         }
         Request::Driving(owner)
@@ -227,6 +230,10 @@ impl Shared {
                 )
             }
             Request::Take { vm, from } => Answer::Seen(self.take(vm, from).await),
+            Request::Started { vm, epoch, start } => Answer::Done(
+                self.change(async |it: &mut Snapshot<'_>| self.started(it, vm, epoch, start).await)
+                    .await,
+            ),
             Request::Look { .. }
             | Request::Lookup { .. }
             | Request::Await { .. }

@@ -4,7 +4,7 @@ use crate::directory::etcd::connection::Fail;
 use crate::directory::etcd::records::{DcRecord, Life, Member, NodeRecord, VmRecord, Writer};
 use crate::directory::etcd::shared::Shared;
 use crate::directory::etcd::snapshot::Snapshot;
-use crate::directory::{DirectoryError, Location, Owner, next};
+use crate::directory::{DirectoryError, Location, Owner, Start, next};
 use crate::vm::{DcAttributes, VmAttributes};
 
 impl VmRecord {
@@ -165,6 +165,7 @@ impl Shared {
         record.life = Some(Life {
             tenure: snapshot.tenure(),
             driving: false,
+            start: Start::Made,
         });
         record.writer = writer;
         snapshot.put(self.keys.vm(vm), &record)?;

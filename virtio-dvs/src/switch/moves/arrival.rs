@@ -40,7 +40,7 @@ impl Switch {
         match seen? {
             Some(seen) if seen.place == place && seen.record.life.is_some() => {
                 self.expect(&seen);
-                Ok(Some(place))
+                Ok(Some(place.into()))
             }
             other => Err(MoveError::Differs {
                 vm,
@@ -54,6 +54,7 @@ impl Switch {
         let mut port = Port::new(seen.record.attributes.clone(), seen.record.dc.clone());
         let vm = port.attributes.vm;
         port.stage = Stage::Elsewhere;
+        port.fresh = true;
         port.life = Life::Over(seen.place.incarnation);
         port.epoch = seen.place.epoch;
         let known = self.any_port_of(vm);
@@ -121,7 +122,7 @@ impl Switch {
             return;
         };
         if let Ok(Some(seen)) = &seen {
-            self.recorded(vm, seen);
+            self.recorded(vm, seen, taking.from.incarnation);
         }
         let here = self.port_of(vm);
         for (node, epoch) in taking.turned_away {
@@ -132,14 +133,14 @@ impl Switch {
                 None => self.notify(node, Notice::Moved { vm, epoch }),
             }
         }
-        let place = seen.map(|seen| seen.map(|it| it.place));
+        let place = seen.map(|seen| seen.map(|it| it.residence()));
         for ticket in taking.tickets {
             self.settle(ticket, place.clone().map_err(MoveError::from));
         }
     }
 
-    /// The record of a VM was seen.
-    pub(super) fn recorded(&mut self, vm: u32, seen: &Seen) {
+    /// The record of a VM was seen, whose guest runs in `life` if its port does not know better.
+    pub(super) fn recorded(&mut self, vm: u32, seen: &Seen, life: u32) {
         let place = seen.place;
         let lives = Lives {
             last: place.incarnation,
@@ -147,18 +148,16 @@ impl Switch {
         };
         if place.node != self.me {
             self.moved_away(vm, place.epoch, lives);
-        } else if lives.current.is_some() {
-            self.arrive(vm, seen, lives);
+        } else {
+            self.arrive(vm, seen, lives, life);
         }
     }
 
-    /// The record says that the VM lives here, in a placement that may be new.
-    fn arrive(&mut self, vm: u32, seen: &Seen, lives: Lives) {
-        let Some(life) = lives.current else {
-            return;
-        };
+    /// The record says that the VM is here, in a placement that may be new.
+    fn arrive(&mut self, vm: u32, seen: &Seen, lives: Lives, life: u32) {
+        let place = seen.place;
         let known = self.port_of(vm).and_then(|id| self.port(id));
-        if known.is_some_and(|port| port.epoch >= life.epoch) {
+        if known.is_some_and(|port| port.epoch >= place.epoch) {
             return;
         }
         let id = match self.any_port_of(vm) {
@@ -172,24 +171,48 @@ impl Switch {
         let Some(port) = self.port_mut(id) else {
             return;
         };
-        let before = port.last_incarnation();
-        let renewed = before != 0 && before != life.incarnation;
-        port.restore(life, seen.record.driving, &seen.record.endpoints);
+        // The life that the guest knows of.
+        let before = match port.last_incarnation() {
+            0 => life,
+            known => known,
+        };
+        let ended = lives.current.is_none_or(|it| it.incarnation != before);
         port.stage = Stage::Taken;
+        port.expects(seen.record.start);
         port.running = false;
         port.given_up = false;
-        port.owed_renewed = renewed.then_some(before).or(port.owed_renewed);
+        if let Some(life) = lives.current {
+            port.restore(life, seen.record.driving, &seen.record.endpoints);
+            port.owed_renewed = ended.then_some(before).or(port.owed_renewed);
+        }
         self.by_vm.insert(vm, id);
         if let Some(cluster) = &mut self.cluster {
             cluster.moves.elsewhere.remove(&vm);
         }
+        if lives.current.is_none() {
+            self.arrive_over(id, place, before);
+        }
         let told = self.welcome(vm, id, lives);
-        if renewed && !told {
+        if ended && !told {
             self.say_over(id, before);
         }
-        self.orphaned_unless_connected(id);
+        self.may_be_left(id);
         self.watch(vm);
         self.actions.push_back(Action::Carries(id));
+    }
+
+    /// The VM is here, but the cluster has given its life up since, with this node's lease: the next
+    /// one begins.
+    fn arrive_over(&mut self, id: PortId, place: Place, before: u32) {
+        let Some(port) = self.port_mut(id) else {
+            return;
+        };
+        port.epoch = place.epoch;
+        if matches!(port.life, Life::Asked(_)) {
+            return; // It does already.
+        }
+        port.life = Life::Over(before);
+        self.renew(id);
     }
 
     /// VMs of this node have sent to the VM where it was: they send again when it runs here. Gives

@@ -1,7 +1,7 @@
 //! A VM leaves this node, or nobody sees to it any more.
 
 use super::*;
-use crate::directory::{Lives, Location, Owner};
+use crate::directory::{Lives, Location, Owner, Start};
 use crate::switch::peer::Notice;
 use crate::switch::port::Life;
 
@@ -40,6 +40,8 @@ impl Switch {
         let owed_nodes = std::mem::take(&mut port.owed_nodes);
         let forgotten = port.forgotten;
         port.stage = Stage::Elsewhere;
+        port.fresh = false;
+        port.awaited = false;
         port.running = false;
         port.given_up = false;
         port.renewed = None;
@@ -75,6 +77,45 @@ impl Switch {
         }
     }
 
+    /// The VM of a port is on its way, and its VMM may have gone: then nobody can run here what has not run yet.
+    pub(in crate::switch) fn may_be_left(&mut self, id: PortId) {
+        let lost = |port: &Port| port.left && port.has_not_run();
+        if self.port(id).is_some_and(lost) {
+            self.give_back(id);
+        } else {
+            self.orphaned_unless_connected(id);
+        }
+    }
+
+    /// The VM of a port that was taken has not run here, and never will: whoever it was taken from may go on
+    /// with it.
+    pub(super) fn give_back(&mut self, id: PortId) {
+        self.cut_off(id);
+        self.start_is(id, Start::Declined);
+        self.orphaned_unless_connected(id);
+    }
+
+    /// The guest runs at the port, or is about to: nobody may go on with the VM as it was elsewhere.
+    pub(in crate::switch) fn has_run(&mut self, id: PortId) {
+        if let Some(port) = self.port_mut(id).filter(|it| it.stage == Stage::Taken) {
+            port.stage = Stage::Here;
+        }
+        self.start_is(id, Start::Made);
+    }
+
+    /// Has the record say so, if it does not yet.
+    fn start_is(&mut self, id: PortId, start: Start) {
+        let Some(port) = self.port_mut(id) else {
+            return;
+        };
+        port.fresh = false;
+        let (vm, epoch) = (port.attributes.vm, port.epoch);
+        if std::mem::take(&mut port.awaited) {
+            let started = Request::Started { vm, epoch, start };
+            self.ask(started, Pending::Nothing("start"));
+        }
+    }
+
     /// The VM of a port has waited long enough for its VMM: some time after [`Action::Orphaned`], or
     /// after a start of the node that found it alive. Where a VMM has come since, nothing happens.
     pub fn abandon(&mut self, id: PortId) {
@@ -83,6 +124,7 @@ impl Switch {
         };
         match port.stage {
             Stage::Elsewhere => self.remove(id),
+            _ if port.has_not_run() => self.give_back(id),
             _ => self.end_held(id),
         }
     }
@@ -130,7 +172,7 @@ impl Switch {
         let mut goes_on = false;
         if let Ok(Some(seen)) = &seen {
             goes_on = seen.record.life.is_some();
-            self.recorded(vm, seen);
+            self.recorded(vm, seen, seen.place.incarnation);
         }
         if self.port_of(vm) != Some(id) {
             self.refuse_life(id, vm);

@@ -1,6 +1,6 @@
 //! What can be asked for a VM that moves, and what it comes to.
 
-use crate::directory::{DirectoryError, Place};
+use crate::directory::{DirectoryError, Place, Residence};
 use crate::switch::AttachError;
 use thiserror::Error;
 
@@ -38,12 +38,14 @@ pub enum MoveRequest {
         /// From where.
         from: Place,
     },
-    /// A VM that was held is not any more. A life that was given up meanwhile is renewed. Gives `None`.
+    /// A VM that was held is not any more, or one that was taken is about to run. A life that was given up
+    /// meanwhile is renewed. Gives `None`.
     Release {
         /// The VM.
         vm: u32,
     },
-    /// The port goes, the record stays as it is. Gives `None`.
+    /// The port goes; nothing of the record changes but that a VM that was taken has not run here, and never
+    /// will. Gives `None`.
     Forget {
         /// The VM.
         vm: u32,
@@ -63,6 +65,9 @@ pub enum MoveError {
     /// It lives elsewhere.
     #[error("VM {0} does not live at this node")]
     NotHere(u32),
+    /// It was given back.
+    #[error("VM {0} has not run at this node in time, and was given back to where it came from")]
+    GivenBack(u32),
     /// It lives here and is not on its way.
     #[error("VM {0} lives at this node; detach it instead")]
     Here(u32),
@@ -102,4 +107,4 @@ fn place_or_none(place: &Option<Place>) -> String {
 }
 
 /// What a request comes to.
-pub type Settled = Result<Option<Place>, MoveError>;
+pub type Settled = Result<Option<Residence>, MoveError>;

@@ -170,13 +170,29 @@ impl Session {
     /// Gives the node memory and queues, and starts them. `resumed`: the queues were in use before; their used rings
     /// say how far.
     pub fn start(&mut self, activation: &Activation, resumed: bool) -> Result<(), SessionError> {
-        self.introduce(activation, resumed, true)?;
-        self.enable(activation)
+        self.in_one_go(|it| {
+            it.introduce(activation, resumed, true)?;
+            it.enable_all(activation)
+        })
     }
 
     /// The same, but the node does not touch the queues before [`Session::enable`].
     pub fn prepare(&mut self, activation: &Activation, resumed: bool) -> Result<(), SessionError> {
-        self.introduce(activation, resumed, false)
+        self.in_one_go(|it| it.introduce(activation, resumed, false))
+    }
+
+    /// Makes requests of which none waits for an acknowledgement of its own: a guest that moves stands still
+    /// meanwhile. A node that cannot carry one of them out ends the connection, which shows at the end.
+    fn in_one_go(
+        &mut self,
+        requests: impl FnOnce(&mut Self) -> Result<(), SessionError>,
+    ) -> Result<(), SessionError> {
+        self.frontend.set_hdr_flags(VhostUserHeaderFlag::empty());
+        let made = requests(self);
+        self.frontend.set_hdr_flags(VhostUserHeaderFlag::NEED_REPLY);
+        made?;
+        let heard = self.frontend.get_features();
+        heard.map(drop).map_err(request("GET_FEATURES"))
     }
 
     /// Tells the node of memory and queues, which it may touch at once only if `free`.
@@ -220,6 +236,10 @@ impl Session {
 
     /// Starts the queues that the node knows.
     pub fn enable(&mut self, activation: &Activation) -> Result<(), SessionError> {
+        self.in_one_go(|it| it.enable_all(activation))
+    }
+
+    fn enable_all(&mut self, activation: &Activation) -> Result<(), SessionError> {
         let mut queues = activation.queues.iter();
         queues.try_for_each(|queue| self.enable_queue(queue, true))
     }

@@ -71,15 +71,16 @@ impl Dvs {
     }
 
     /// Gives the rings back after [`Dvs::stop_rings`], or for the first time at a destination; also while the
-    /// connection is held. Where the node is away they start when it is back.
-    pub fn start_rings(&self) -> Result<(), NodeError> {
+    /// connection is held. Where the node is away they start when it is back. Gives whether the node has all of
+    /// them in use.
+    pub fn start_rings(&self) -> Result<bool, NodeError> {
         let mut state = self.lock();
         let rings = state.rings;
         let State {
             session, active, ..
         } = &mut *state;
         let (Some(session), Some(active)) = (session, active) else {
-            return Ok(());
+            return Ok(false);
         };
         let started = match rings {
             Rings::On => Ok(()),
@@ -96,11 +97,12 @@ impl Dvs {
                 self.give_up(&mut state);
             }
         }
+        let on = state.rings == Rings::On;
         // At a destination it is another node than the one that the driver knows.
         if let Some(config) = self.with_node(&mut state, Session::config) {
             self.show_config(state, config);
         }
-        Ok(())
+        Ok(on)
     }
 
     /// What the destination must know. The rings are stopped; nothing changes here.

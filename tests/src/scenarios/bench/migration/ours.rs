@@ -1,6 +1,6 @@
 //! Our guest moving between two hosts, and what other guests of these hosts notice.
 
-use anyhow::{Result, anyhow};
+use anyhow::{Context, Result, anyhow};
 
 use super::load::{Moved, Seen, Watch, under_load};
 use super::{CONNECTIONS, DOWNTIME_MS};
@@ -11,7 +11,7 @@ use crate::scenarios::migration::field::{Field, milliseconds};
 use crate::scenarios::timeline::Timeline;
 
 /// Endpoints of the server and the client in other guests.
-const OTHERS: (i32, i32) = (50, 51);
+const OTHERS: (i32, i32) = (28, 29);
 
 /// Two hosts with a guest that moves between them, and one on each that stays.
 #[derive(Debug)]
@@ -27,19 +27,31 @@ impl<'a> Ours<'a> {
         Ok(Self { lab, field })
     }
 
-    /// Moves the guest to the other host. The second timeline is that of calls between the others.
-    pub fn move_under_load(&mut self) -> Result<(Seen, Timeline)> {
-        let to = 3 - self.field.at;
-        let destination = self.field.cluster.destination(to)?;
-        let Field {
-            server, clients, ..
-        } = &mut self.field;
-        let [calling, other] = clients.as_mut_slice() else {
+    /// Moves the guest to the other host while guests that stay call each other; gives the timeline of
+    /// those calls as well.
+    pub fn move_beside_others(&mut self) -> Result<(Seen, Timeline)> {
+        let [calling, other] = self.field.clients.as_mut_slice() else {
             return Err(anyhow!("there are not two other guests"));
         };
         let (number, own) = OTHERS;
         let serving = listen(other, &format!("server dvs:{number}"))?;
         let watch = Watch::start(calling, &format!("dvs:{number} --ep {own}"))?;
+        let seen = self.move_under_load()?;
+        let others = watch.end()?;
+        end(serving)?;
+        Ok((seen, others))
+    }
+
+    /// Moves the guest to the other host.
+    pub fn move_under_load(&mut self) -> Result<Seen> {
+        let to = 3 - self.field.at;
+        let destination = self.field.cluster.destination(to)?;
+        let Field {
+            server, clients, ..
+        } = &mut self.field;
+        let calling = clients
+            .first_mut()
+            .context("there is no guest that calls")?;
         let wishes = Wishes {
             downtime_ms: DOWNTIME_MS,
             connections: CONNECTIONS,
@@ -50,6 +62,7 @@ impl<'a> Ours<'a> {
         let seen = under_load((server, calling), &address, |guest| {
             let arrived = guest.migrate(self.lab, &destination, &wishes, &mut |_| {})?;
             let progress = &arrived.destination;
+            self.lab.say(format!("ours: {:?}", progress.downtime_parts));
             let moved = Moved {
                 downtime: milliseconds(progress.downtime),
                 total: milliseconds(progress.total),
@@ -60,8 +73,6 @@ impl<'a> Ours<'a> {
         if let Some(migrated) = &migrated {
             self.field.arrived(self.lab, to, migrated);
         }
-        let others = watch.end()?;
-        end(serving)?;
-        Ok((seen, others))
+        Ok(seen)
     }
 }

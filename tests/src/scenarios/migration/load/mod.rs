@@ -4,7 +4,7 @@ mod caller;
 mod copier;
 mod writer;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 
 pub use self::caller::{Called, Caller};
 pub use self::copier::{Copied, Copier};
@@ -48,6 +48,8 @@ pub struct Done {
     pub written: Written,
     pub called: Vec<Called>,
     pub copied: Copied,
+    /// What the server tells if it has seen something that is wrong.
+    pub complaint: Option<String>,
 }
 
 impl Load {
@@ -93,11 +95,13 @@ impl Load {
         let copied = self.copier.end()?;
         let written = self.writer.end()?;
         // It has heard that all clients have finished.
-        self.server.finish(ping::RUN_LIMIT)?.success()?;
+        let served = self.server.finish(ping::RUN_LIMIT)?;
+        let complaint = (served.code != 0).then(|| format!("{:?}, {}", served.out, served.tail()));
         Ok(Done {
             written,
             called,
             copied,
+            complaint,
         })
     }
 }
@@ -133,6 +137,9 @@ impl Done {
             wrong == 0 && writes > 0,
             "{wrong} pages of the guest hold something else than was written"
         );
+        if let Some(complaint) = &self.complaint {
+            bail!("the server has seen what is wrong: {complaint}");
+        }
         Ok(())
     }
 }

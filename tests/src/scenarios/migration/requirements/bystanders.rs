@@ -29,7 +29,7 @@ pub struct Bystanders {
 impl Bystanders {
     /// Boots the foreign guest and has all of them call.
     pub fn start(lab: &Lab, field: &mut Field) -> Result<Self> {
-        let spec = field::spec_in(&mut field.cluster, 2, (VM, DCID + 1), "needs-foreign")?;
+        let spec = field::guest_in(&mut field.cluster, 2, (VM, DCID + 1), "needs-foreign")?;
         let mut foreign = Guest::boot(lab, &spec)?;
         let mut servers = vec![ping::serve_at(lab, &mut foreign, SERVER, 1)?];
         let mut clients = vec![foreign.spawn(&ping::client_line(0, ENDLESS))?];

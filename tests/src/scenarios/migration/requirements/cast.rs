@@ -64,9 +64,10 @@ impl Cast {
         let holding = Actor::start(old, 16, "sendrec:2:ask receive:now")?;
         held.expect("receive: request ask from 16")?;
 
+        // Who exits takes its notifications along.
         let mut notifying = [
-            Actor::start(other, 13, "notify:1 gate notify:1")?,
-            Actor::start(old, 6, "gate notify:1")?,
+            Actor::start(other, 13, "notify:1 gate notify:1 gate")?,
+            Actor::start(old, 6, "gate notify:1 gate")?,
         ];
         let [twice, _] = &mut notifying;
         twice.expect("notify 1: ok")?;
@@ -157,6 +158,13 @@ impl Cast {
         self.holding
             .expect_all(&["sendrec ask to 2: reply later from 2", "receive: -11"])?;
         self.queue()?;
+        // Who waits for an endpoint that was bound before finds it (R37).
+        if let [.., other] = clients {
+            let mut waiting = Actor::start(other, 8, "await-bound:4")?;
+            waiting.told("await-bound 4: 4")?;
+            waiting.end()?;
+        }
+        self.watching.waits()?;
         // The call in which it was goes on; what was given up has not come to it (R3, R33).
         self.timed.open()?;
         self.timed.expect("send found to 4: ok")?;
@@ -165,13 +173,6 @@ impl Cast {
         let rights = self.user.told("privileges: ")?;
         ensure!(rights == self.rights, "{rights} instead of {}", self.rights);
         self.user.expect("send no to 4: -102")?;
-        // Who waits for an endpoint that was bound before finds it (R37).
-        if let [.., other] = clients {
-            let mut waiting = Actor::start(other, 8, "await-bound:4")?;
-            waiting.told("await-bound 4: 4")?;
-            waiting.end()?;
-        }
-        self.watching.waits()?;
         self.blocked
             .expect_all(&["receive: message found from 18", "receive: -11"])?;
         // It has ended: now it is gone.
@@ -199,7 +200,7 @@ impl Cast {
         if let Some(actor) = &mut self.newcomer {
             actor.expect("send three to 1: ok")?;
         }
-        Ok(())
+        self.notifying.iter_mut().try_for_each(Actor::open)
     }
 
     /// Nobody has anything more to tell.

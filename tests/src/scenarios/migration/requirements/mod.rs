@@ -14,9 +14,9 @@ use virtio_dvs::node::control::EndpointInfo;
 
 use self::bystanders::Bystanders;
 use self::cast::{BLOCKED, Cast, HELD, SLOW, USER};
-use super::field::Field;
+use super::field::{Field, MOVING, PATIENT};
 use super::load::Amount;
-use crate::harness::{COMMAND_LIMIT, Cluster, Host, Lab, Member, Outcome, Privacy, Wishes};
+use crate::harness::{COMMAND_LIMIT, Cluster, Host, Lab, Member, Outcome, Wishes};
 
 /// Little enough that copying takes some seconds even with a little load.
 const SLOWLY: u64 = 12 << 20;
@@ -33,7 +33,7 @@ const LOOK: Duration = Duration::from_millis(50);
 
 /// All requirements on one move, and on one more if that was taken back.
 pub fn hold(lab: &Lab) -> Result<()> {
-    let mut field = Field::start(lab, "needs", 3, Privacy::Plain)?;
+    let mut field = Field::start_on(lab, "needs", PATIENT)?;
     let mut bystanders = Bystanders::start(lab, &mut field)?;
     let load = field.load(lab, LITTLE)?;
     let mut cast = Cast::start(&mut field.server, &mut field.clients)?;
@@ -41,7 +41,7 @@ pub fn hold(lab: &Lab) -> Result<()> {
     let host = field.cluster.host(1)?;
     wait_for(host, SLOW, |it| queued(it) == 3)?;
     wait_for(host, BLOCKED, |it| waits(it, "RECEIVING"))?;
-    let before = records(&field.cluster)?;
+    let before = records(&field.cluster, field.at)?;
     lab.say("calls are under way; the server moves");
     match disturbed_move(lab, &mut field, &mut cast, &mut bystanders)? {
         Outcome::Moved(migrated) => field.arrived(lab, TO, &migrated),
@@ -52,9 +52,11 @@ pub fn hold(lab: &Lab) -> Result<()> {
         }
         Outcome::Lost => bail!("the server runs nowhere"),
     }
-    cast.finish(&mut field.server, &mut field.clients, TO)?;
-    let after = records(&field.cluster)?;
+    let after = records(&field.cluster, TO)?;
     ensure!(before == after, "before {before:?}, after {after:?}");
+    // What was sent meanwhile comes by itself.
+    wait_for(field.cluster.host(TO)?, SLOW, |it| queued(it) == 5)?;
+    cast.finish(&mut field.server, &mut field.clients, TO)?;
     bystanders.end()?;
     cast.end()?;
     load.end()?.expect_clean()?;
@@ -81,6 +83,8 @@ fn disturbed_move(
     let mut moving = server.start_move(lab, &cluster.destination(TO)?, &wishes)?;
     moving.until(copies)?;
     cast.while_copied(clients)?;
+    // What is left to be copied takes a second or so.
+    moving.until(|progress| progress.round > 1)?;
     // Whose transaction is held up: the guest stands still until it is carried out.
     cluster.cut(Member::Host(TO), Member::Directory)?;
     moving.until(commits)?;
@@ -124,26 +128,22 @@ fn wait_for(host: &Host, ep: i32, wanted: impl Fn(&EndpointInfo) -> bool) -> Res
     }
 }
 
-/// What all nodes have in common about the moving guest's endpoints: who has them, in which life
-/// and generation, and what they may do.
-fn records(cluster: &Cluster) -> Result<Vec<EndpointInfo>> {
-    let mut seen = Vec::new();
-    for host in cluster.hosts() {
-        let mut all = host.client().endpoints()?;
-        all.retain(|it| [SLOW, HELD, BLOCKED, USER].contains(&it.endpoint));
-        for it in &mut all {
-            // What they do changes, what they are does not.
-            it.state = None;
-            it.waits_for.clear();
-        }
-        all.sort_by_key(|it| it.endpoint);
-        ensure!(all.len() == 4, "a host sees of them only {all:?}");
-        seen.push(all);
+/// What the cluster has on record about the moving guest's endpoints: life, generation and what they
+/// may do. The host where they are has it, and no other.
+fn records(cluster: &Cluster, at: u8) -> Result<Vec<EndpointInfo>> {
+    let mut found = Vec::new();
+    for (host, number) in cluster.hosts().into_iter().zip(1..) {
+        let mut seen = host.client().endpoints()?;
+        seen.retain(|it| it.vm == MOVING && [SLOW, HELD, BLOCKED, USER].contains(&it.endpoint));
+        let wanted = if number == at { 4 } else { 0 };
+        ensure!(seen.len() == wanted, "host {number} has of them {seen:?}");
+        found.extend(seen);
     }
-    let first = seen.pop().context("there is no host")?;
-    ensure!(
-        seen.iter().all(|other| *other == first),
-        "the hosts do not agree: {seen:?}, {first:?}"
-    );
-    Ok(first)
+    for it in &mut found {
+        // What they do changes, what they are does not.
+        it.state = None;
+        it.waits_for.clear();
+    }
+    found.sort_by_key(|it| it.endpoint);
+    Ok(found)
 }

@@ -3,7 +3,7 @@
 use super::support::*;
 use crate::directory::{
     Answer, Directory, DirectoryError, Interest, Lease, Lives, Location, News, NodeId, Owner,
-    Place, Request, Seen,
+    Place, Request, Seen, Start,
 };
 
 fn place(node: u32, epoch: u32, incarnation: u32) -> Place {
@@ -126,6 +126,45 @@ fn the_same_question_has_the_same_answer() {
     one.ask(Request::Leave { vm: 1 });
     assert_eq!(two.take_vm(1, own.place), None);
     assert_eq!(two.look(1), None);
+}
+
+#[test]
+fn whether_it_has_run_is_in_its_record() {
+    let server = Server::start();
+    let (mut one, mut two) = (Node::start(&server, 1), Node::start(&server, 2));
+    let owner = one.boot(1);
+    let start = |node: &mut Node| node.look(1).unwrap().record.start;
+    let say = |node: &mut Node, epoch, start| {
+        let said = node.ask(Request::Started {
+            vm: 1,
+            epoch,
+            start,
+        });
+        assert_eq!(said, Answer::Done(Ok(())));
+    };
+    assert_eq!(start(&mut two), Start::Made);
+    say(&mut one, 1, Start::Declined);
+    assert_eq!(start(&mut two), Start::Made, "it was never taken");
+    let taken = two.take_vm(1, place(1, 1, owner.incarnation)).unwrap();
+    assert_eq!(taken.record.start, Start::Awaited);
+    // Only by the node that has it, and of this epoch.
+    say(&mut one, 2, Start::Declined);
+    say(&mut two, 1, Start::Declined);
+    assert_eq!(start(&mut one), Start::Awaited);
+    say(&mut two, 2, Start::Declined);
+    say(&mut two, 2, Start::Made);
+    assert_eq!(start(&mut one), Start::Declined, "for good");
+    let back = one.take_vm(1, taken.place).unwrap();
+    assert_eq!(back.record.start, Start::Awaited);
+    drop(one);
+    let mut one = Node::start(&server, 1);
+    assert_eq!(one.directory.records()[0].start, Start::Awaited);
+    say(&mut one, 3, Start::Made);
+    assert_eq!(start(&mut two), Start::Made);
+    // What was awaited in a life that is over is nothing any more.
+    two.take_vm(1, back.place).unwrap();
+    assert_eq!(two.end(owner), Ok(()));
+    assert_eq!(start(&mut one), Start::Made);
 }
 
 #[test]

@@ -79,7 +79,7 @@ fn a_vm_that_was_taken_lives_here() {
     let _ = world.send((1, 10), (9, 4));
     world.forget();
     let id = world.taken();
-    assert_eq!(world.settled.pop().unwrap().1, Ok(Some(NINE_HERE)));
+    assert_eq!(world.settled.pop().unwrap().1, awaited(NINE_HERE));
     assert!(world.others.contains(&Action::Carries(id)));
     assert_eq!(world.switch.port_of(9), Some(id));
     assert_eq!(world.switch.incarnation(id), Some(4));
@@ -107,7 +107,7 @@ fn who_loses_tells_where_it_is() {
     for answer in [place(THIRD, 7, 4), place(OTHER, 8, 5)] {
         world.take(9, NINE);
         world.answer(&Request::Take { vm: 9, from: NINE }, answered(9, answer));
-        assert_eq!(world.settled.pop().unwrap().1, Ok(Some(answer)));
+        assert_eq!(world.settled.pop().unwrap().1, Ok(Some(answer.into())));
     }
     world.take(9, NINE);
     let take = Request::Take { vm: 9, from: NINE };
@@ -145,7 +145,7 @@ fn the_same_question_is_asked_once() {
     let take = Request::Take { vm: 9, from: NINE };
     world.answer(&take, answered(9, NINE_HERE));
     assert_eq!(world.settled.len(), TICKETS_MAX);
-    let won = Ok(Some(NINE_HERE));
+    let won = Ok(Some(NINE_HERE.into()));
     assert!(world.settled.iter().all(|it| it.1 == won));
     // The same with looks.
     let look = MoveRequest::Place { vm: 2 };
@@ -246,6 +246,61 @@ fn the_next_life_begins_where_the_last_one_was_given_up() {
     assert_eq!(world.said(), [(2, kind::GONE, vm_and_incarnation(1, 10))]);
     world.switch.started(id);
     assert!(world.said().contains(&(1, kind::RENEWED, 12)));
+    // Or of one whose port this node has forgotten with its restart.
+    let mut world = World::new();
+    world.take(9, NINE);
+    world.answer(
+        &Request::Take { vm: 9, from: NINE },
+        answered(9, place(ME, 7, 5)),
+    );
+    let id = world.port(9);
+    world.switch.connected(id);
+    world.switch.started(id);
+    assert!(world.said().contains(&(9, kind::RENEWED, 5)));
+}
+
+#[test]
+fn what_was_taken_before_the_lease_was_lost_gets_its_next_life() {
+    let over = || Answer::Seen(Ok(Some(seen(9, NINE_HERE, false))));
+    let take = Request::Take { vm: 9, from: NINE };
+    let mut world = World::new();
+    let _ = world.send((1, 10), (9, 4));
+    world.located(9, alive(NINE));
+    let id = world.prepare();
+    world.switch.connected(id);
+    world.take(9, NINE);
+    world.forget();
+    world.answer(&take, over());
+    assert_eq!(world.settled.pop().unwrap().1, Ok(Some(NINE_HERE.into())));
+    let gone = vm_and_incarnation(9, 4);
+    let said = world.said();
+    assert!(said.contains(&(1, kind::GONE, gone)), "{said:?}");
+    assert_eq!(world.switch.incarnation(id), Some(12));
+    assert!(said.contains(&(9, kind::RENEWED, 12)), "{said:?}");
+    assert!(world.switch.may_run(id) && world.switch.port_of(9) == Some(id));
+    world.switch.started(id);
+    assert_eq!(world.send((1, 10), (9, 12)), Verdict::Deliver(id));
+    // The same of a VM that this node takes back itself.
+    let mut world = World::new();
+    let id = world.held();
+    let (from, again) = (place(ME, 10, 10), place(ME, 11, 10));
+    world.take(1, from);
+    world.switch.news(News::Lease(Lease::Lapsed));
+    world.switch.news(News::Lease(Lease::Held));
+    let answer = Answer::Seen(Ok(Some(seen(1, again, false))));
+    world.answer(&Request::Take { vm: 1, from }, answer);
+    assert_eq!(world.settled.pop().unwrap().1, Ok(Some(again.into())));
+    assert!(world.said().contains(&(1, kind::RENEWED, 13)));
+    assert!(world.switch.may_run(id));
+    // A node that was started again has asked for the next life already.
+    let mut world = World::new();
+    world.switch.attach(VmAttributes::new(9, 0)).unwrap();
+    world.settle();
+    let id = world.port(9);
+    world.take(9, NINE);
+    world.switch.connected(id);
+    world.answer(&take, over());
+    assert_eq!(world.switch.incarnation(id), Some(12));
 }
 
 #[test]
@@ -267,7 +322,7 @@ fn a_node_that_was_started_again_takes_without_a_port() {
     world.take(9, NINE);
     world.answer(&Request::Take { vm: 9, from: NINE }, answered(9, NINE_HERE));
     assert!(world.others.is_empty());
-    assert_eq!(world.settled.pop().unwrap().1, Ok(Some(NINE_HERE)));
+    assert_eq!(world.settled.pop().unwrap().1, Ok(Some(NINE_HERE.into())));
     // One that cannot have a port is not asked for.
     world.switch.attach(VmAttributes::new(3, 0)).unwrap();
     world.settle();

@@ -70,7 +70,7 @@ fn a_vm_that_was_taken_away_is_sent_to_where_it_is() {
     world.take(1, place(ME, 10, 10));
     let from = place(ME, 10, 10);
     world.answer(&Request::Take { vm: 1, from }, answered(1, there));
-    assert_eq!(world.settled.pop().unwrap().1, Ok(Some(there)));
+    assert_eq!(world.settled.pop().unwrap().1, Ok(Some(there.into())));
     world.switch.disconnected(id);
     assert_eq!(world.ask(MoveRequest::Forget { vm: 1 }), Some(Ok(None)));
     assert_eq!(world.others.last(), Some(&Action::Removed(id)));
@@ -105,7 +105,7 @@ fn who_wins_its_own_vm_goes_on() {
     let (from, again) = (place(ME, 10, 10), place(ME, 11, 10));
     world.take(1, from);
     world.answer(&Request::Take { vm: 1, from }, answered(1, again));
-    assert_eq!(world.settled.pop().unwrap().1, Ok(Some(again)));
+    assert_eq!(world.settled.pop().unwrap().1, Ok(Some(again.into())));
     world.switch.started(id);
     let retries = [(1, kind::RETRY, u64::from(VM_NODE)), (2, kind::RETRY, 1)];
     assert_eq!(world.said(), retries);
@@ -231,9 +231,19 @@ fn what_was_taken_and_never_ran_may_be_given_back() {
     world.forget();
     assert_eq!(world.ask(MoveRequest::Forget { vm: 9 }), Some(Ok(None)));
     assert_eq!(world.others, [Action::CutOff(id), Action::Orphaned(id)]);
+    world.has_declined();
     world.switch.disconnected(id);
     world.settle();
     assert!(world.asked.is_empty(), "the record stays");
+    // Nobody can run it here any more.
+    let given_back = Some(Err(MoveError::GivenBack(9)));
+    assert_eq!(world.ask(MoveRequest::Release { vm: 9 }), given_back);
+    world.switch.connected(id);
+    world.settle();
+    let refused = Action::NotBegun(id, DirectoryError::NoVm(9));
+    assert_eq!(world.others.pop(), Some(refused));
+    world.switch.started(id);
+    assert!(!world.switch.may_run(id) && world.said().is_empty());
     // The old node takes it back; nothing is left of it here.
     world.forget();
     let back = place(OTHER, 8, 4);
@@ -248,11 +258,109 @@ fn what_was_taken_and_never_ran_may_be_given_back() {
 }
 
 #[test]
+fn what_has_not_run_is_given_back_when_its_vmm_goes() {
+    let mut world = World::new();
+    let id = world.taken();
+    world.located(9, alive(NINE_HERE));
+    world.forget();
+    world.switch.disconnected(id);
+    world.has_declined();
+    assert_eq!(world.others, [Action::CutOff(id), Action::Orphaned(id)]);
+    // Before it came.
+    let mut world = World::new();
+    let id = world.prepare();
+    world.switch.connected(id);
+    world.take(9, NINE);
+    world.switch.disconnected(id);
+    let take = Request::Take { vm: 9, from: NINE };
+    world.answer(&take, came(9, NINE_HERE));
+    world.has_declined();
+    // It never connected: it has some time.
+    let mut world = World::new();
+    let id = world.prepare();
+    world.take(9, NINE);
+    world.answer(&take, came(9, NINE_HERE));
+    world.located(9, alive(NINE_HERE));
+    assert!(world.asked.is_empty() && world.switch.may_run(id));
+    world.switch.abandon(id);
+    world.has_declined();
+}
+
+#[test]
+fn what_may_have_run_is_not_given_back() {
+    let made = Request::Started {
+        vm: 9,
+        epoch: 7,
+        start: Start::Made,
+    };
+    let over = Request::End(crate::directory::Owner {
+        vm: 9,
+        incarnation: 4,
+    });
+    // It runs: by its rings, or since its VMM says so.
+    for released in [false, true] {
+        let mut world = World::new();
+        let id = world.taken();
+        world.located(9, alive(NINE_HERE));
+        if released {
+            assert_eq!(world.ask(MoveRequest::Release { vm: 9 }), Some(Ok(None)));
+        }
+        world.switch.started(id);
+        world.answer(&made, Answer::Done(Ok(())));
+        assert_eq!(world.switch.moving(id), None);
+        world.switch.disconnected(id);
+        world.answer(&over, Answer::Done(Ok(())));
+        assert!(world.asked.is_empty());
+    }
+    // The node was started again since it had prepared the port.
+    let mut world = World::new();
+    let take = Request::Take { vm: 9, from: NINE };
+    world.take(9, NINE);
+    world.answer(&take, came(9, NINE_HERE));
+    world.located(9, alive(NINE_HERE));
+    let id = world.port(9);
+    world.switch.connected(id);
+    world.switch.disconnected(id);
+    world.switch.abandon(id);
+    world.answer(&over, Answer::Done(Ok(())));
+    assert!(world.asked.is_empty());
+}
+
+#[test]
+fn a_node_that_is_started_again_knows_what_the_record_says_of_the_start() {
+    for (start, moving) in [
+        (Start::Made, None),
+        (Start::Awaited, Some("taken")),
+        (Start::Declined, Some("taken")),
+    ] {
+        let mut world = World::new();
+        let mut record = seen(9, NINE_HERE, true).record;
+        record.start = start;
+        let id = world.switch.restore(record).unwrap();
+        world.located(9, alive(NINE_HERE));
+        assert_eq!(world.switch.moving(id), moving);
+        assert_eq!(world.switch.may_run(id), start != Start::Declined);
+        world.switch.connected(id);
+        world.switch.started(id);
+        world.settle();
+        let asked: Vec<_> = world.asked.iter().map(|it| &it.1).collect();
+        let made = Request::Started {
+            vm: 9,
+            epoch: 7,
+            start: Start::Made,
+        };
+        let told = usize::from(start == Start::Awaited);
+        assert_eq!(asked, vec![&made; told]);
+    }
+}
+
+#[test]
 fn a_vm_that_nobody_takes_back_is_over() {
     let mut world = World::new();
     let id = world.taken();
     world.located(9, alive(NINE_HERE));
     world.ask(MoveRequest::Forget { vm: 9 });
+    world.has_declined();
     world.switch.abandon(id);
     let owner = crate::directory::Owner {
         vm: 9,
@@ -301,6 +409,14 @@ fn a_vm_on_its_way_can_be_detached() {
     world.settle();
     assert!(world.asked.is_empty());
     assert_eq!(world.switch.any_port_of(9), None);
+    let id = world.taken();
+    world.located(9, alive(NINE_HERE));
+    world.switch.detach(id);
+    let owner = crate::directory::Owner {
+        vm: 9,
+        incarnation: 4,
+    };
+    world.answer(&Request::End(owner), Answer::Done(Ok(())));
 }
 
 #[test]

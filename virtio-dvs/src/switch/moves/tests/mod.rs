@@ -5,7 +5,7 @@ mod departure;
 
 use super::*;
 use crate::directory::{
-    Answer, BoundRecord, Lease, Lives, Location, News, NodeId, RequestId, VmRecord,
+    Answer, BoundRecord, Lease, Lives, Location, News, NodeId, RequestId, Start, VmRecord,
 };
 use crate::frame::{Class, ControlStatus, Frame, VM_NODE, kind, vm_and_incarnation};
 use crate::switch::peer::{Notice, Stamp};
@@ -71,6 +71,7 @@ fn seen(vm: u32, place: Place, goes_on: bool) -> Box<Seen> {
         dc: DcAttributes::default(),
         life: goes_on.then_some(at(place)),
         driving: true,
+        start: Start::Made,
         endpoints: vec![endpoint],
     };
     Box::new(Seen { place, record })
@@ -78,6 +79,18 @@ fn seen(vm: u32, place: Place, goes_on: bool) -> Box<Seen> {
 
 fn answered(vm: u32, place: Place) -> Answer {
     Answer::Seen(Ok(Some(seen(vm, place, true))))
+}
+
+/// The same of a VM that has not run since it was taken.
+fn came(vm: u32, place: Place) -> Answer {
+    let mut seen = seen(vm, place, true);
+    seen.record.start = Start::Awaited;
+    Answer::Seen(Ok(Some(seen)))
+}
+
+fn awaited(place: Place) -> Settled {
+    let start = Start::Awaited;
+    Ok(Some(Residence { place, start }))
 }
 
 impl World {
@@ -177,7 +190,7 @@ impl World {
         let asked = self.ask(MoveRequest::Prepare { vm: 9, place: NINE });
         assert_eq!(asked, None);
         self.answer(&Request::Look { vm: 9 }, answered(9, NINE));
-        assert_eq!(self.settled.pop().unwrap().1, Ok(Some(NINE)));
+        assert_eq!(self.settled.pop().unwrap().1, Ok(Some(NINE.into())));
         self.switch.any_port_of(9).unwrap()
     }
 
@@ -187,8 +200,18 @@ impl World {
         self.switch.connected(id);
         self.take(9, NINE);
         let take = Request::Take { vm: 9, from: NINE };
-        self.answer(&take, answered(9, NINE_HERE));
+        self.answer(&take, came(9, NINE_HERE));
         id
+    }
+
+    /// The record of VM 9 is to say that it has not run here.
+    fn has_declined(&mut self) {
+        let declined = Request::Started {
+            vm: 9,
+            epoch: 7,
+            start: Start::Declined,
+        };
+        self.answer(&declined, Answer::Done(Ok(())));
     }
 
     fn take(&mut self, vm: u32, from: Place) {
@@ -197,7 +220,7 @@ impl World {
 
     fn hold(&mut self, vm: u32) -> Place {
         let place = self.ask(MoveRequest::Hold { vm }).unwrap().unwrap();
-        place.unwrap()
+        place.unwrap().place
     }
 
     /// VM 1 is held, and its record is watched.
@@ -255,7 +278,7 @@ fn a_place_is_what_the_record_says() {
     let here = place(ME, 10, 10);
     assert_eq!(world.ask(ask), None);
     world.answer(&Request::Look { vm: 1 }, answered(1, here));
-    assert_eq!(world.settled, [(1, Ok(Some(here)))]);
+    assert_eq!(world.settled, [(1, Ok(Some(here.into())))]);
     // Somebody else has it, or its life was given up.
     world.ask(ask);
     world.answer(&Request::Look { vm: 1 }, answered(1, place(OTHER, 11, 10)));
