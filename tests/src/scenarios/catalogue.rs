@@ -161,10 +161,6 @@ pub fn tests() -> &'static [Test] {
             run: migration::faults::before_the_hand_over,
         },
         Test {
-            name: "migration-faults-at-commit",
-            run: migration::faults::at_the_commit,
-        },
-        Test {
             name: "migration-requirements",
             run: migration::requirements::hold,
         },
@@ -175,6 +171,10 @@ pub fn tests() -> &'static [Test] {
 #[must_use]
 pub fn long_tests() -> &'static [Test] {
     &[
+        Test {
+            name: "migration-faults-at-commit",
+            run: migration::faults::at_the_commit,
+        },
         Test {
             name: "migration-refused",
             run: migration::refusals::refused,
