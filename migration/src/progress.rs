@@ -5,6 +5,7 @@ use crate::place::Place;
 use crate::precopy::Precopy;
 use crate::text::Text;
 use serde::{Deserialize, Serialize};
+use std::fmt;
 use std::time::Duration;
 
 /// Which side tells.
@@ -62,6 +63,28 @@ pub struct Downtime {
     /// Starting clock, devices and CPUs.
     #[serde(rename = "resume_ms", with = "millis")]
     pub resume: Option<Duration>,
+}
+
+impl fmt::Display for Downtime {
+    /// The parts that are known, in milliseconds.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let parts = [
+            ("pause", self.pause),
+            ("drain", self.drain),
+            ("last pass", self.last_pass),
+            ("state", self.state),
+            ("commit", self.commit),
+            ("resume", self.resume),
+        ];
+        let mut separator = "";
+        for (name, time) in parts {
+            if let Some(time) = time {
+                write!(f, "{separator}{name} {:.1}", time.as_secs_f64() * 1e3)?;
+                separator = ", ";
+            }
+        }
+        Ok(())
+    }
 }
 
 impl Downtime {

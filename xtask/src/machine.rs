@@ -10,7 +10,7 @@ use std::process::{Command, ExitStatus, Stdio};
 
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Error, Result, anyhow};
+use anyhow::{Context, Error, Result, anyhow, ensure};
 use dvs_report::Event;
 use tempfile::TempDir;
 
@@ -201,12 +201,8 @@ impl<'a> Machine<'a> {
         let mut heard = Instant::now();
         let ended = run_lines(qemu, interrupt, limits, |line| {
             if line.is_empty() {
-                let quiet = heard.elapsed() >= silence;
-                return if quiet {
-                    Err(Stuck::Silent(silence).into())
-                } else {
-                    Ok(())
-                };
+                ensure!(heard.elapsed() < silence, Stuck::Silent(silence));
+                return Ok(());
             }
             heard = Instant::now();
             match Event::from_line(line) {

@@ -56,7 +56,8 @@ impl Destination {
         });
     }
 
-    fn state(&self) -> State {
+    /// How far it is.
+    pub fn state(&self) -> State {
         match self.phase {
             Phase::Waiting | Phase::Preparing => State::Setup,
             Phase::Receiving if self.received.count() == 0 => State::Precopy,

@@ -41,7 +41,8 @@ impl Source {
         progress
     }
 
-    fn state(&self) -> State {
+    /// How far it is.
+    pub fn state(&self) -> State {
         match self.phase {
             Phase::Checking | Phase::Offered | Phase::Logging => State::Setup,
             Phase::Sending | Phase::Collecting => State::Precopy,

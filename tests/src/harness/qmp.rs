@@ -72,9 +72,7 @@ impl Monitor {
             }
         }
     }
-}
 
-impl Monitor {
     /// What a migration that is over took. QEMU says that it is over a moment before it knows, and
     /// tells zeros until then.
     fn figures(&mut self) -> Result<QemuMigration> {

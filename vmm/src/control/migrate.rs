@@ -179,7 +179,10 @@ impl Vmm {
 
     /// Whoever watches is told how far it is, as vm.migration-progress would.
     fn tell_of_migration(&mut self) {
-        if let Some(progress) = self.moves.progress() {
+        // A guest that moves stands still meanwhile, so nothing is made for nobody.
+        if self.monitor.is_watched()
+            && let Some(progress) = self.moves.progress()
+        {
             // It is plain data, which is always JSON.
             let properties = serde_json::to_value(&progress).unwrap_or_default();
             self.monitor.tell("vm", "migration", properties);

@@ -42,6 +42,11 @@ impl Monitor {
         })
     }
 
+    /// Whether anybody does.
+    pub fn is_watched(&self) -> bool {
+        self.out.is_some()
+    }
+
     /// Something has happened. Times count from the start of the VMM.
     pub fn tell(&mut self, source: &str, event: &str, properties: Value) {
         let Some(out) = &mut self.out else {

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::time::Duration;
 
-use dvs_migration::progress::{Downtime, Progress, State};
+use dvs_migration::progress::{Progress, State};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
 
@@ -237,33 +237,13 @@ fn millis(time: Option<Duration>) -> String {
 }
 
 fn summary(progress: &Progress, migrate: &Migrate) -> String {
-    let Downtime {
-        pause,
-        drain,
-        last_pass,
-        state,
-        commit,
-        resume,
-    } = progress.downtime_parts;
-    let parts = [
-        ("pause", pause),
-        ("drain", drain),
-        ("last pass", last_pass),
-        ("state", state),
-        ("commit", commit),
-        ("resume", resume),
-    ];
-    let parts = parts
-        .into_iter()
-        .filter(|(_, time)| time.is_some())
-        .map(|(name, time)| format!("{name} {}", millis(time)));
     format!(
         "VM {} runs at node {}: {} ms in all, stood still for {} ms ({})\n{} rounds, {} pages and {} empty ones, {} MB sent\n",
         migrate.vm,
         migrate.to,
         millis(progress.total),
         millis(progress.downtime),
-        parts.collect::<Vec<_>>().join(", "),
+        progress.downtime_parts,
         progress.round,
         progress.data_pages,
         progress.zero_pages,

@@ -318,13 +318,13 @@ impl Control {
             let event = self.wait(events);
             let cancelled = event == Event::Cancel;
             let now = self.shared.now();
-            let actions = match &mut *self.shared.lock() {
-                Stage::Under { machine, .. } => machine.handle(now, event),
+            let (actions, state) = match &mut *self.shared.lock() {
+                Stage::Under { machine, .. } => (machine.handle(now, event), machine.state()),
                 stage if cancelled => {
                     *stage = Stage::Cancelled;
-                    Vec::new()
+                    (Vec::new(), State::Cancelled)
                 }
-                _ => Vec::new(),
+                _ => (Vec::new(), State::Setup),
             };
             if cancelled && matches!(*self.shared.lock(), Stage::Cancelled) {
                 self.shared.close();
@@ -339,7 +339,7 @@ impl Control {
                     action => self.ask(action),
                 }
             }
-            self.stages.now(self.shared.progress().state);
+            self.stages.now(state);
         }
     }
 

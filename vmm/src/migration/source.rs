@@ -323,9 +323,9 @@ impl Control {
         loop {
             let event = self.wait(events);
             let now = self.shared.now();
-            let actions = match &mut *self.shared.lock() {
-                Stage::Under(source) => source.handle(now, event),
-                Stage::Early { .. } => Vec::new(),
+            let (actions, state) = match &mut *self.shared.lock() {
+                Stage::Under(source) => (source.handle(now, event), source.state()),
+                Stage::Early { .. } => (Vec::new(), State::Setup),
             };
             for action in actions {
                 match action {
@@ -342,7 +342,7 @@ impl Control {
                     action => self.ask(action),
                 }
             }
-            self.stages.now(self.shared.progress().state);
+            self.stages.now(state);
         }
     }
 

@@ -126,9 +126,7 @@ impl Shared {
         let life = record.location(snapshot.tenure());
         Ok(record.seen(life))
     }
-}
 
-impl Shared {
     /// Whether a VM that was taken by this node has run is known now.
     pub(super) async fn started(
         &self,

@@ -62,7 +62,8 @@ impl<'a> Ours<'a> {
         let seen = under_load((server, calling), &address, |guest| {
             let arrived = guest.migrate(self.lab, &destination, &wishes, &mut |_| {})?;
             let progress = &arrived.destination;
-            self.lab.say(format!("ours: {:?}", progress.downtime_parts));
+            self.lab
+                .say(format!("ours: {} ms", progress.downtime_parts));
             let moved = Moved {
                 downtime: milliseconds(progress.downtime),
                 total: milliseconds(progress.total),
