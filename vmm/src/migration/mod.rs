@@ -14,6 +14,7 @@
 //! No party that hangs holds up another. Rules are none here: they are in `dvs-migration`.
 
 mod channel;
+mod courtesy;
 mod destination;
 mod events;
 mod guest;
@@ -25,7 +26,6 @@ mod receiver;
 pub mod request;
 mod sender;
 pub mod serve;
-
 mod source;
 mod worker;
 

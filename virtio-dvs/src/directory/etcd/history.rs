@@ -116,14 +116,7 @@ impl Shared {
         let each = move |shared: Rc<Shared>, endpoint: directory::Endpoint| async move {
             let key = shared.keys.endpoint(endpoint);
             let record = Snapshot::new(&shared).get::<EndpointRecord>(key).await?;
-            let record = record.filter(|record| record.bound && record.owner() == owner);
-            Ok(record.map(|record| BoundRecord {
-                number: endpoint.number,
-                generation: record.generation,
-                nonce: record.nonce,
-                privileges: record.privileges,
-                offered: record.offer.is_some(),
-            }))
+            Ok(record.and_then(|record| record.bound_by(owner, endpoint)))
         };
         let bound = self.for_each(endpoints, each).await?;
         let mut bound: Vec<BoundRecord> = bound.into_iter().flatten().collect();

@@ -11,6 +11,7 @@
 //! ```
 
 use crate::directory::{Endpoint, NodeId};
+use std::str::FromStr;
 
 /// All names begin with a prefix.
 #[derive(Debug, Clone)]
@@ -87,9 +88,15 @@ impl Keys {
         let (dcid, number) = (dcid.parse().ok()?, number.parse().ok()?);
         Some(Endpoint { dcid, number })
     }
+
+    /// The endpoint of a DC that a key of [`Keys::endpoint`] is about.
+    pub(super) fn endpoint_in(&self, dcid: u32, key: &[u8]) -> Option<Endpoint> {
+        let number = parse(&format!("{}endpoints/{dcid}/", self.prefix), key)?;
+        Some(Endpoint { dcid, number })
+    }
 }
 
-fn parse(prefix: &str, key: &[u8]) -> Option<u32> {
+fn parse<T: FromStr>(prefix: &str, key: &[u8]) -> Option<T> {
     let rest = std::str::from_utf8(key).ok()?.strip_prefix(prefix)?;
     rest.parse().ok()
 }

@@ -20,6 +20,7 @@ mod keys;
 mod moves;
 mod nodes;
 mod opening;
+mod recall;
 mod records;
 mod requests;
 mod session;

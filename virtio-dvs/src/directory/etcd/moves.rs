@@ -1,7 +1,7 @@
 //! How a VM moves: its record names another node, in one step.
 
 use crate::directory::etcd::connection::{Fail, Trouble};
-use crate::directory::etcd::records::{Life, VmRecord};
+use crate::directory::etcd::records::{self, Life, VmRecord};
 use crate::directory::etcd::shared::Shared;
 use crate::directory::etcd::snapshot::Snapshot;
 use crate::directory::{self, DirectoryError, Location, Owner, Place, Seen, Start, next};
@@ -43,7 +43,7 @@ impl VmRecord {
 }
 
 impl Shared {
-    /// What the record of a VM says.
+    /// What the record of a VM says. One of another node may come here soon.
     pub(super) async fn see(&self, vm: u32) -> Result<Sight, Trouble> {
         let mut snapshot = Snapshot::new(self);
         settled(self.see_in(&mut snapshot, vm).await)
@@ -54,19 +54,22 @@ impl Shared {
         snapshot: &mut Snapshot<'_>,
         vm: u32,
     ) -> Result<Option<Box<Seen>>, Fail> {
-        let record = snapshot.get::<VmRecord>(self.keys.vm(vm)).await?;
-        let Some(record) = record else {
+        let Some(found) = snapshot.get_raw(self.keys.vm(vm)).await? else {
             return Ok(None);
         };
+        let record: VmRecord = records::decode(found.key(), found.value())?;
         let life = self.location_of(snapshot, &record).await?;
+        if record.node != self.me && life.is_some() {
+            self.recall_later(vm, record.place(), found).await?;
+        }
         Ok(record.seen(life))
     }
 
     /// Takes a VM from a place if it is still there; gives what is seen of it afterwards, with what
     /// it has bound if it is here.
     pub(super) async fn take(self: &Rc<Self>, vm: u32, from: Place) -> Sight {
-        let taken = self
-            .change(async |it: &mut Snapshot<'_>| self.take_in(it, vm, from).await)
+        let (taken, along) = self
+            .change_and_read(async |it: &mut Snapshot<'_>| self.take_in(it, vm, from).await)
             .await?;
         let Some(mut seen) = taken else {
             return Ok(None);
@@ -76,7 +79,10 @@ impl Shared {
             let incarnation = life.incarnation;
             let owner = Owner { vm, incarnation };
             let read = async || settled(self.bound_by(owner, life.dcid).await);
-            seen.record.endpoints = self.look(read).await?;
+            seen.record.endpoints = match self.bound_along(owner, life.dcid, &along)? {
+                Some(bound) => bound,
+                None => self.look(read).await?,
+            };
         }
         Ok(Some(seen))
     }
@@ -96,6 +102,9 @@ impl Shared {
         vm: u32,
         from: Place,
     ) -> Result<Option<Box<Seen>>, Fail> {
+        if let Some(recalled) = self.recall.take(vm, from) {
+            recalled.help(snapshot, &self.keys, vm);
+        }
         let record = snapshot.get::<VmRecord>(self.keys.vm(vm)).await?;
         let Some(mut record) = record else {
             return Ok(None);

@@ -1,7 +1,7 @@
 //! What is written into etcd, as JSON. Fields that a newer node has added are skipped.
 
 use crate::directory::etcd::attributes::{DcAttributesDef, MaybePrivileges, VmAttributesDef};
-use crate::directory::{DirectoryError, NodeId, Owner, Start, Token};
+use crate::directory::{BoundRecord, DirectoryError, Endpoint, NodeId, Owner, Start, Token};
 use crate::privileges::Privileges;
 use crate::vm::{DcAttributes, VmAttributes};
 use serde::de::DeserializeOwned;
@@ -94,6 +94,17 @@ impl EndpointRecord {
             vm: self.vm,
             incarnation: self.incarnation,
         }
+    }
+
+    /// What it says of this endpoint, if this life has bound it.
+    pub(super) fn bound_by(&self, owner: Owner, endpoint: Endpoint) -> Option<BoundRecord> {
+        (self.bound && self.owner() == owner).then_some(BoundRecord {
+            number: endpoint.number,
+            generation: self.generation,
+            nonce: self.nonce,
+            privileges: self.privileges,
+            offered: self.offer.is_some(),
+        })
     }
 }
 

@@ -4,8 +4,9 @@ use crate::directory::etcd::connection::{Backoff, Fail, Trouble, ask, random};
 use crate::directory::etcd::inbox::Inbox;
 use crate::directory::etcd::keys::Keys;
 use crate::directory::etcd::nodes::{Nodes, Presence};
+use crate::directory::etcd::recall::Recall;
 use crate::directory::etcd::records::{NodeRecord, Writer};
-use crate::directory::etcd::snapshot::Snapshot;
+use crate::directory::etcd::snapshot::{Along, Snapshot};
 use crate::directory::etcd::watches::Watches;
 use crate::directory::{DirectoryError, NodeId, RequestId};
 use etcd_client::{Client, Error};
@@ -31,6 +32,7 @@ pub(super) struct Shared {
     pub(super) keys: Keys,
     pub(super) inbox: Arc<Inbox>,
     pub(super) watches: Watches,
+    pub(super) recall: Recall,
     /// Somebody has written or deleted this node's key.
     pub(super) key_touched: Notify,
     /// The tenure of this node, while it has one.
@@ -62,6 +64,7 @@ impl Shared {
             keys,
             inbox,
             watches,
+            recall: Recall::default(),
             key_touched: Notify::new(),
             tenure: watch::Sender::new(None),
             nodes: RefCell::new(Nodes::new(me)),
@@ -118,6 +121,14 @@ impl Shared {
         &self,
         change: impl AsyncFn(&mut Snapshot<'_>) -> Result<T, Fail>,
     ) -> Result<T, DirectoryError> {
+        self.change_and_read(change).await.map(|it| it.0)
+    }
+
+    /// The same; gives as well what was read along with it.
+    pub(super) async fn change_and_read<T>(
+        &self,
+        change: impl AsyncFn(&mut Snapshot<'_>) -> Result<T, Fail>,
+    ) -> Result<(T, Along), DirectoryError> {
         // Nobody closes the semaphore.
         let _permit = self.changes.acquire().await;
         let mut backoff = Backoff::new();
@@ -136,10 +147,11 @@ impl Shared {
         &self,
         change: &impl AsyncFn(&mut Snapshot<'_>) -> Result<T, Fail>,
         tenure: i64,
-    ) -> Result<Option<T>, Fail> {
+    ) -> Result<Option<(T, Along)>, Fail> {
         let mut snapshot = Snapshot::in_tenure(self, tenure);
         let value = change(&mut snapshot).await?;
-        Ok(snapshot.commit().await?.then_some(value))
+        let along = snapshot.commit().await?;
+        Ok(along.map(|along| (value, along)))
     }
 
     /// Looks until there is an answer.

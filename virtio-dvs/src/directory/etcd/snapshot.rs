@@ -5,7 +5,12 @@ use crate::directory::DirectoryError;
 use crate::directory::etcd::connection::Fail;
 use crate::directory::etcd::records::{self, Record};
 use crate::directory::etcd::shared::Shared;
-use etcd_client::{Compare, CompareOp, DeleteOptions, GetOptions, Txn, TxnOp};
+use etcd_client::{
+    Compare, CompareOp, DeleteOptions, GetOptions, KeyValue, Txn, TxnOp, TxnOpResponse,
+};
+
+/// What was read along with a change, by question.
+pub(super) type Along = Vec<Vec<KeyValue>>;
 
 /// What was read so far, and what is to be written.
 #[derive(Debug)]
@@ -14,6 +19,10 @@ pub(super) struct Snapshot<'a> {
     tenure: i64,
     conditions: Vec<Compare>,
     writes: Vec<TxnOp>,
+    /// Read together with the change, as it is after it.
+    along: Vec<TxnOp>,
+    /// A record that was read before.
+    known: Option<KeyValue>,
     /// Revision of the first look; no earlier one is known.
     revision: i64,
 }
@@ -26,6 +35,8 @@ impl<'a> Snapshot<'a> {
             tenure: 0,
             conditions: Vec::new(),
             writes: Vec::new(),
+            along: Vec::new(),
+            known: None,
             revision: 0,
         }
     }
@@ -50,17 +61,40 @@ impl<'a> Snapshot<'a> {
 
     /// Reads a record; what holds now, not what a member of etcd believes.
     pub(super) async fn get<T: Record>(&mut self, key: String) -> Result<Option<T>, Fail> {
+        let found = self.get_raw(key).await?;
+        let record = found.map(|it| records::decode(it.key(), it.value()));
+        Ok(record.transpose()?)
+    }
+
+    /// The same, as it stands in etcd.
+    pub(super) async fn get_raw(&mut self, key: String) -> Result<Option<KeyValue>, Fail> {
+        let found = match self.known.take_if(|it| it.key() == key.as_bytes()) {
+            None => self.read(&key).await?,
+            known => known,
+        };
+        let written = found.as_ref().map_or(0, KeyValue::mod_revision);
+        let unchanged = Compare::mod_revision(key, CompareOp::Equal, written);
+        self.conditions.push(unchanged);
+        Ok(found)
+    }
+
+    async fn read(&mut self, key: &str) -> Result<Option<KeyValue>, Fail> {
         let mut client = self.shared.client.kv_client();
-        let answer = self.shared.ask(client.get(key.as_str(), None)).await?;
+        let mut answer = self.shared.ask(client.get(key, None)).await?;
         if self.revision == 0 {
             self.revision = answer.header().map_or(0, |header| header.revision());
         }
-        let found = answer.kvs().first();
-        let written = found.map_or(0, |it| it.mod_revision());
-        let unchanged = Compare::mod_revision(key, CompareOp::Equal, written);
-        self.conditions.push(unchanged);
-        let record = found.map(|it| records::decode(it.key(), it.value()));
-        Ok(record.transpose()?)
+        Ok(answer.take_kvs().into_iter().next())
+    }
+
+    /// A record was read before. Whoever gets it need not ask: the change is made only if it is still so.
+    pub(super) fn know(&mut self, record: KeyValue) {
+        self.known = Some(record);
+    }
+
+    /// Has something read together with the change.
+    pub(super) fn read_along(&mut self, read: TxnOp) {
+        self.along.push(read);
     }
 
     /// Whether `key` is the only one that begins with `prefix`.
@@ -111,14 +145,24 @@ impl<'a> Snapshot<'a> {
         self.writes.push(TxnOp::delete(prefix, Some(options)));
     }
 
-    /// Makes the change. Gives whether it was made.
-    pub(super) async fn commit(self) -> Result<bool, Fail> {
+    /// Makes the change. Gives what was read along, if it was made.
+    pub(super) async fn commit(self) -> Result<Option<Along>, Fail> {
         if self.writes.is_empty() {
-            return Ok(true);
+            return Ok(Some(Along::new()));
         }
-        let change = Txn::new().when(self.conditions).and_then(self.writes);
+        let (writes, mut operations) = (self.writes.len(), self.writes);
+        operations.extend(self.along);
+        let change = Txn::new().when(self.conditions).and_then(operations);
         let mut client = self.shared.client.kv_client();
         let answer = self.shared.ask(client.txn(change)).await?;
-        Ok(answer.succeeded())
+        let along = answer.op_responses().into_iter().skip(writes);
+        Ok(answer.succeeded().then(|| along.map(keys_in).collect()))
+    }
+}
+
+fn keys_in(answer: TxnOpResponse) -> Vec<KeyValue> {
+    match answer {
+        TxnOpResponse::Get(mut read) => read.take_kvs(),
+        _ => Vec::new(),
     }
 }

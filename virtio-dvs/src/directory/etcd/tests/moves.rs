@@ -81,6 +81,99 @@ fn a_vm_moves_with_all_that_it_has() {
 }
 
 #[test]
+fn who_has_looked_takes_it_in_one_round_trip() {
+    let server = Server::start();
+    let (mut one, mut two) = (Node::start(&server, 1), Node::start(&server, 2));
+    let owner = one.boot(1);
+    for number in 1..=20 {
+        one.bind(owner, number).unwrap();
+    }
+    let from = place(1, 1, owner.incarnation);
+    assert_eq!(two.look(1).unwrap().place, from);
+    let before = server.asked();
+    let taken = two.take_vm(1, from).unwrap();
+    assert_eq!(server.asked() - before, 1);
+    assert_eq!(taken.place, place(2, 2, owner.incarnation));
+    let numbers: Vec<_> = taken.record.endpoints.iter().map(|it| it.number).collect();
+    assert_eq!(numbers, Vec::from_iter(1..=20));
+}
+
+#[test]
+fn what_has_changed_since_the_look_is_seen() {
+    let server = Server::start();
+    let (mut one, mut two) = (Node::start(&server, 1), Node::start(&server, 2));
+    let bound = |seen: &Seen| {
+        let all = seen.record.endpoints.iter();
+        all.map(|it| (it.number, it.generation)).collect::<Vec<_>>()
+    };
+    // Its endpoints.
+    let owner = one.boot(1);
+    let first = one.bind(owner, 1).unwrap();
+    one.bind(owner, 2).unwrap();
+    let from = place(1, 1, owner.incarnation);
+    two.look(1).unwrap();
+    let unbind = Request::Unbind {
+        endpoint: endpoint(2),
+        owner,
+        generation: 0,
+    };
+    assert_eq!(one.ask(unbind), Answer::Unbound(Ok(())));
+    let third = one.bind(owner, 3).unwrap();
+    let taken = two.take_vm(1, from).unwrap();
+    assert_eq!(bound(&taken), [(1, first), (3, third)]);
+    // Its record.
+    let owner = one.boot(2);
+    let from = place(1, 1, owner.incarnation);
+    two.look(2).unwrap();
+    one.ask(Request::Driving(owner));
+    let taken = two.take_vm(2, from).unwrap();
+    assert!(taken.record.driving && taken.place == place(2, 2, owner.incarnation));
+    // Who has it.
+    let mut three = Node::start(&server, 3);
+    let owner = one.boot(3);
+    let from = place(1, 1, owner.incarnation);
+    two.look(3).unwrap();
+    let there = three.take_vm(3, from).unwrap();
+    assert_eq!(two.take_vm(3, from).unwrap().place, there.place);
+    assert_eq!(two.look(3).unwrap().place, there.place);
+    // Whether its life goes on.
+    let owner = one.boot(4);
+    one.bind(owner, 4).unwrap();
+    let from = place(1, 1, owner.incarnation);
+    two.look(4).unwrap();
+    assert_eq!(one.end(owner), Ok(()));
+    let taken = two.take_vm(4, from).unwrap();
+    assert_eq!(taken.place, place(2, 2, owner.incarnation + 1));
+    assert!(taken.record.endpoints.is_empty());
+    // What was asked for is somewhere else than what was looked at.
+    let owner = one.boot(5);
+    two.look(5).unwrap();
+    let from = place(1, 9, owner.incarnation);
+    let there = place(1, 1, owner.incarnation);
+    assert_eq!(two.take_vm(5, from).unwrap().place, there);
+}
+
+#[test]
+fn one_that_has_bound_much_brings_all_of_it() {
+    let server = Server::start();
+    let (mut one, mut two) = (Node::start(&server, 1), Node::start(&server, 2));
+    let owner = one.boot(1);
+    for number in 1..=60 {
+        one.bind(owner, number).unwrap();
+    }
+    two.look(1).unwrap();
+    for number in 61..=90 {
+        one.bind(owner, number).unwrap();
+    }
+    let from = place(1, 1, owner.incarnation);
+    let taken = two.take_vm(1, from).unwrap();
+    assert_eq!(taken.record.endpoints.len(), 90);
+    one.look(1).unwrap();
+    let back = one.take_vm(1, taken.place).unwrap();
+    assert_eq!(back.record.endpoints.len(), 90);
+}
+
+#[test]
 fn only_one_takes_it() {
     let server = Server::start();
     let mut nodes: Vec<Node> = (1..=3).map(|it| Node::start(&server, it)).collect();

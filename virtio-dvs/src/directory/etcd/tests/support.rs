@@ -7,8 +7,8 @@ use etcd_client::{Client, Error};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, Signal, kill_process};
 use std::collections::{BTreeMap, VecDeque};
-use std::io::{BufRead, BufReader};
-use std::net::TcpListener;
+use std::io::{BufRead, BufReader, Write};
+use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command as Process, Stdio};
 use std::sync::atomic::{AtomicU16, Ordering};
@@ -115,6 +115,20 @@ impl Server {
             timeout_ms: 30_000,
             ..EtcdConfig::default()
         }
+    }
+
+    /// How often it was asked to read or change something.
+    pub(super) fn asked(&self) -> u64 {
+        let host = self.url.trim_start_matches("http://");
+        let mut stream = TcpStream::connect(host).unwrap();
+        write!(stream, "GET /metrics HTTP/1.0\r\n\r\n").unwrap();
+        let lines = BufReader::new(stream).lines().map(Result::unwrap);
+        let counted = |line: &String| {
+            let kv = line.contains(r#"grpc_service="etcdserverpb.KV""#);
+            kv && line.starts_with("grpc_server_started_total")
+        };
+        let count = |line: String| line.rsplit(' ').next()?.parse::<u64>().ok();
+        lines.filter(counted).filter_map(count).sum()
     }
 
     /// Does something in etcd that no node does.
