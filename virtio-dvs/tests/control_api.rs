@@ -254,6 +254,29 @@ fn the_program_takes_the_place_of_one_that_was_killed() {
 }
 
 #[test]
+fn a_connection_that_is_kept_is_made_again_when_it_is_over() {
+    let directory = TempDir::new().unwrap();
+    let mut child = start(&directory);
+    let client = Client::new(directory.path().join("api.sock")).kept_open();
+    let other = client.clone();
+    for client in [&client, &other, &client] {
+        assert_eq!(client.ping().unwrap().pid, child.id());
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert!(client.ping().is_err());
+    let mut child = start(&directory);
+    assert_eq!(client.ping().unwrap().pid, child.id());
+    // It is over before anything is asked again.
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let mut child = start(&directory);
+    assert_eq!(other.ping().unwrap().pid, child.id());
+    child.kill().unwrap();
+    child.wait().unwrap();
+}
+
+#[test]
 fn the_program_says_what_is_wrong() {
     let directory = TempDir::new().unwrap();
     let file = directory.path().join("node.json");

@@ -16,6 +16,7 @@ use virtio_dvs::testing::{Guest, MEMORY_SIZE, USER_BASE};
 use virtio_dvs::vm::VmAttributes;
 use vmm_sys_util::sock_ctrl_msg::ScmSocket;
 
+const GET_FEATURES: u32 = 1;
 const SET_FEATURES: u32 = 2;
 const SET_MEM_TABLE: u32 = 5;
 const SET_VRING_NUM: u32 = 8;
@@ -212,6 +213,32 @@ fn messages_that_are_nonsense() {
     // The VM itself is not lost.
     let mut vmm = Vmm::start(&world.host.socket(3), 3);
     vmm.bind(1);
+}
+
+#[test]
+fn many_messages_that_nobody_waits_for() {
+    let mut world = Bystanders::new();
+    let mut stream = world.connect();
+    let sizes = words(SET_VRING_NUM, &[ring(0, 8)]).repeat(500);
+    send(
+        &stream,
+        &[sizes.clone(), words(GET_FEATURES, &[])].concat(),
+        &[],
+    );
+    let mut answer = [0; 20];
+    stream.read_exact(&mut answer).unwrap();
+    assert_eq!(answer[..4], GET_FEATURES.to_ne_bytes());
+    world.talk();
+    // One in the middle is refused: nothing that comes after it is answered.
+    let wrong = words(SET_VRING_NUM, &[ring(0, 3)]);
+    let all = [sizes.clone(), wrong, sizes, words(GET_FEATURES, &[])].concat();
+    // The node may hang up before it has read all.
+    stream.write_all(&all).ok();
+    let mut rest = Vec::new();
+    stream.read_to_end(&mut rest).ok();
+    assert!(rest.is_empty(), "{rest:?}");
+    world.talk();
+    Vmm::start(&world.host.socket(3), 3).bind(1);
 }
 
 #[test]

@@ -27,14 +27,12 @@ impl Source {
             (Phase::Pausing, Event::VcpusPaused(Ok(()))) => {
                 self.parts.pause = Some(self.lap(now));
                 self.enter(now, Phase::Dropping);
-                self.done.frames = true;
-                vec![Action::DropFrames]
+                self.drain(now)
             }
-            (Phase::Dropping, Event::FramesDropped(Ok(place))) => {
+            (Phase::Pausing | Phase::Dropping, Event::FramesDropped(Ok(place))) => {
                 self.place = place;
-                self.enter(now, Phase::Draining);
-                self.done.rings = true;
-                vec![Action::DrainRings]
+                self.dropped = true;
+                self.drain(now)
             }
             (Phase::Draining, Event::RingsDrained(Ok(()))) => {
                 self.parts.drain = Some(self.lap(now));
@@ -149,7 +147,17 @@ impl Source {
         Vec::new()
     }
 
-    /// The guest stops. What is pending goes on being sent meanwhile.
+    /// Has the rings drained once the guest stands still and nothing is carried any more.
+    fn drain(&mut self, now: Duration) -> Vec<Action> {
+        if self.phase != Phase::Dropping || !self.dropped {
+            return Vec::new();
+        }
+        self.enter(now, Phase::Draining);
+        self.done.rings = true;
+        vec![Action::DrainRings]
+    }
+
+    /// The guest stops, and the node lets it go. What is pending goes on being sent meanwhile.
     pub(super) fn switch_over(&mut self, now: Duration) -> Vec<Action> {
         if let Some(precopy) = &mut self.precopy {
             precopy.begin_round(now, false);
@@ -157,9 +165,10 @@ impl Source {
         self.marks.paused = Some(now);
         self.marks.lap = now;
         self.done.paused = true;
+        self.done.frames = true;
         self.enter(now, Phase::Pausing);
-        let pause = std::iter::once(Action::PauseVcpus);
-        pause.chain(self.sending()).collect()
+        let stop = [Action::PauseVcpus, Action::DropFrames];
+        stop.into_iter().chain(self.sending()).collect()
     }
 
     fn last_round(&mut self, now: Duration, dirty: &PageBitmap) -> Vec<Action> {

@@ -19,6 +19,8 @@ use super::{COMMAND_LIMIT, Destination, Guest, Lab, Late};
 
 /// Between looks at how far a move is. That the guest has gone is told at once.
 const PERIOD: Duration = Duration::from_millis(100);
+/// The same while something is measured.
+const SELDOM: Duration = Duration::from_secs(5);
 
 /// What shall be done when the time for a move is over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -122,6 +124,8 @@ pub struct Moving<'g> {
     followed: bool,
     began: Instant,
     seen: Option<Progress>,
+    /// Between looks at it.
+    period: Duration,
     limit: Instant,
 }
 
@@ -153,6 +157,7 @@ impl Guest {
             followed: false,
             began,
             seen: None,
+            period: PERIOD,
             limit: began + Duration::from_secs(wishes.timeout_s) + 2 * COMMAND_LIMIT,
         })
     }
@@ -222,6 +227,15 @@ fn progress(api: &Path) -> Result<Progress> {
 }
 
 impl Moving<'_> {
+    /// Looks seldom how far it is: for whoever measures, since each look costs time of the processors.
+    #[must_use]
+    pub fn seldom(self) -> Self {
+        Self {
+            period: SELDOM,
+            ..self
+        }
+    }
+
     /// Waits until the source tells what is `wanted`.
     ///
     /// # Errors
@@ -293,7 +307,7 @@ impl Moving<'_> {
     /// Waits a while for the end of the source and looks at what it tells; gives how it ended.
     fn step(&mut self) -> Result<Option<ExitStatus>> {
         self.follow(Duration::ZERO);
-        if let Some(status) = self.guest.vmm.wait_at_most(PERIOD)? {
+        if let Some(status) = self.guest.vmm.wait_at_most(self.period)? {
             return Ok(Some(status));
         }
         // A source that is about to end does not answer any more.

@@ -23,6 +23,8 @@ pub(super) enum Refusal {
     State(#[from] StateError),
     #[error(transparent)]
     Stopped(#[from] Stopped),
+    #[error("the connection fails: {0}")]
+    Socket(io::Error),
     #[error("queue {queue}: {error}")]
     Ring { queue: usize, error: RingError },
     #[error("features {0:#x} were not offered")]

@@ -3,7 +3,7 @@
 //! Messages are read on a thread of their own, so a VMM that is slow, silent or hostile holds up
 //! nobody. A message that is refused ends the connection, and with it the life of the VM.
 
-use crate::device::fabric::{Done, Fabric, RingCommand, SessionError};
+use crate::device::fabric::{Done, RingCommand, SessionError};
 use crate::device::memory::{Memory, REGIONS_MAX, RegionPlace};
 use crate::device::port::SessionId;
 use crate::device::refusal::Refusal;
@@ -13,7 +13,9 @@ use crate::device::state::Transfer;
 use crate::device::worker::Worker;
 use crate::spec::QUEUE_COUNT;
 use crate::switch::PortId;
+use order::Orders;
 use std::fs::File;
+use std::os::unix::net::UnixStream;
 use vhost::vhost_user::message::{
     VhostTransferStateDirection, VhostTransferStatePhase, VhostUserConfigFlags, VhostUserInflight,
     VhostUserLog, VhostUserMemoryRegion, VhostUserShMemConfig, VhostUserSharedMsg,
@@ -30,6 +32,7 @@ use virtio_bindings::bindings::virtio_ring::{
 use zerocopy::IntoBytes;
 
 mod migration;
+mod order;
 
 /// Features of the device and of the vhost-user connection.
 pub const FEATURES: u64 = 1 << VIRTIO_F_VERSION_1
@@ -50,6 +53,7 @@ pub const PROTOCOL_FEATURES: VhostUserProtocolFeatures = VhostUserProtocolFeatur
 /// One connection.
 #[derive(Debug)]
 pub(super) struct Session {
+    orders: Orders,
     remote: Remote,
     port: PortId,
     id: SessionId,
@@ -69,8 +73,10 @@ impl Session {
         id: SessionId,
         vm: u32,
         allow_unsealed: bool,
+        stream: UnixStream,
     ) -> Result<Session, Refusal> {
-        let session = Session {
+        let mut session = Session {
+            orders: Orders::new(stream),
             remote,
             port,
             id,
@@ -90,28 +96,17 @@ impl Session {
         self.id
     }
 
-    /// Has the fabric do something, and waits until it is done.
-    fn command<T: Send + 'static>(
-        &self,
-        command: impl FnOnce(&mut Fabric, PortId, SessionId) -> Result<T, SessionError> + Send + 'static,
-    ) -> Result<T, Refusal> {
-        let (port, id) = (self.port, self.id);
-        let done = self
-            .remote
-            .ask(move |worker, done| done(command(worker.fabric(), port, id)))?;
-        Ok(done?)
-    }
-
-    fn ring(&self, queue: usize, command: RingCommand) -> ProtocolResult<()> {
-        Ok(self.command(move |fabric, port, id| fabric.set_ring(port, id, queue, command))?)
+    fn ring(&mut self, queue: usize, command: RingCommand) -> ProtocolResult<()> {
+        Ok(self.order(move |fabric, port, id| fabric.set_ring(port, id, queue, command))?)
     }
 
     fn use_memory(&mut self, memory: Memory) -> ProtocolResult<()> {
         self.memory = memory.clone();
-        Ok(self.command(move |fabric, port, id| fabric.set_memory(port, id, memory))?)
+        Ok(self.order(move |fabric, port, id| fabric.set_memory(port, id, memory))?)
     }
 
-    fn reset(&self) -> ProtocolResult<()> {
+    fn reset(&mut self) -> ProtocolResult<()> {
+        self.catch_up()?;
         let (port, id) = (self.port, self.id);
         let reset = move |worker: &mut Worker, done: Done<Result<(), SessionError>>| {
             worker.fabric().reset(port, id, done);
@@ -148,6 +143,7 @@ impl VhostUserBackendReqHandlerMut for Session {
     }
 
     fn get_features(&mut self) -> ProtocolResult<u64> {
+        self.catch_up()?;
         Ok(FEATURES)
     }
 
@@ -155,7 +151,7 @@ impl VhostUserBackendReqHandlerMut for Session {
         if features & !FEATURES != 0 {
             return Err(Refusal::Features(features & !FEATURES).into());
         }
-        Ok(self.command(move |fabric, port, id| fabric.set_features(port, id, features))?)
+        Ok(self.order(move |fabric, port, id| fabric.set_features(port, id, features))?)
     }
 
     fn set_mem_table(
@@ -284,7 +280,7 @@ impl VhostUserBackendReqHandlerMut for Session {
         _flags: VhostUserConfigFlags,
     ) -> ProtocolResult<()> {
         // It is the guest that writes; its VMM is not to blame.
-        Ok(self.command(|fabric, port, id| fabric.config_written(port, id))?)
+        Ok(self.order(|fabric, port, id| fabric.config_written(port, id))?)
     }
 
     fn set_gpu_socket(&mut self, _backend: GpuBackend) -> ProtocolResult<()> {

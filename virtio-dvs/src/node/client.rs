@@ -1,27 +1,23 @@
 //! A client of the control API that waits for each answer.
 
+use crate::node::client::connection::Connection;
 use crate::node::control::{
     Attached, Detach, EndpointInfo, Info, LinkInfo, NodeInfo, OfVm, Ping, Place, PortCounts,
     PortInfo, Prepare, Refused, Take, Taken, Trace, TraceRequest,
 };
 use crate::vm::VmAttributes;
-use http_body_util::{BodyExt, Full, Limited};
+use http_body_util::Full;
 use hyper::body::Bytes;
 use hyper::header::{CONTENT_TYPE, HOST};
 use hyper::{Method, Request, StatusCode};
-use hyper_util::rt::TokioIo;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use thiserror::Error;
-use tokio::net::UnixStream;
 
-/// How long an answer may take.
-const TIMEOUT: Duration = Duration::from_secs(30);
-/// Largest answer, in bytes.
-const ANSWER_MAX: usize = 64 << 20;
+mod connection;
 
 /// Why there is no answer.
 #[derive(Debug, Error)]
@@ -59,12 +55,26 @@ pub enum ClientError {
 #[derive(Debug, Clone)]
 pub struct Client {
     path: PathBuf,
+    /// A connection that nobody uses just now.
+    kept: Option<Arc<Mutex<Option<Connection>>>>,
 }
 
 impl Client {
     /// The node whose API listens at `path`. Connects with each request.
     pub fn new(path: impl Into<PathBuf>) -> Client {
-        Client { path: path.into() }
+        Client {
+            path: path.into(),
+            kept: None,
+        }
+    }
+
+    /// The same, but a connection is used again, also by its clones: for those who have no time to connect.
+    #[must_use]
+    pub fn kept_open(self) -> Client {
+        Client {
+            kept: Some(Arc::default()),
+            ..self
+        }
     }
 
     /// Where the API listens.
@@ -192,13 +202,8 @@ impl Client {
             .header(CONTENT_TYPE, "application/json")
             .body(Full::new(Bytes::from(body.unwrap_or_default())))
             .map_err(|error| self.broken(error))?;
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .map_err(|error| self.broken(error))?;
-        let exchange = async { tokio::time::timeout(TIMEOUT, self.exchange(request)).await };
-        let answered = runtime.block_on(exchange);
-        let (status, body) = answered.map_err(|_| ClientError::Timeout(self.path.clone()))??;
+        let answered = self.exchange(request);
+        let (status, body) = answered?;
         if status.is_success() {
             return Ok(body);
         }
@@ -209,47 +214,32 @@ impl Client {
         })
     }
 
-    async fn exchange(
-        &self,
-        request: Request<Full<Bytes>>,
-    ) -> Result<(StatusCode, Bytes), ClientError> {
-        let stream =
-            UnixStream::connect(&self.path)
-                .await
-                .map_err(|error| ClientError::Connect {
-                    path: self.path.clone(),
-                    error,
-                })?;
-        let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
-            .await
-            .map_err(|error| self.broken(error))?;
-        let answered = async {
-            let response = sender
-                .send_request(request)
-                .await
-                .map_err(|error| self.broken(error))?;
-            let status = response.status();
-            let body = Limited::new(response.into_body(), ANSWER_MAX)
-                .collect()
-                .await
-                .map_err(|error| self.broken(error))?;
-            Ok((status, body.to_bytes()))
+    fn exchange(&self, request: Request<Full<Bytes>>) -> Result<(StatusCode, Bytes), ClientError> {
+        let kept = self.kept.as_ref().and_then(|kept| lock(kept).take());
+        let open = |mut kept: Connection| kept.is_open().then_some(kept);
+        let mut connection = match kept.and_then(open) {
+            Some(connection) => connection,
+            None => Connection::open(&self.path)?,
         };
-        let driven = async {
-            // Ends with an error only together with the request.
-            let _ = connection.await;
-            std::future::pending().await
-        };
-        tokio::select! {
-            answered = answered => answered,
-            () = driven => Err(self.broken("the connection was closed")),
+        let answer = connection.exchange(request)?;
+        if let Some(kept) = &self.kept {
+            *lock(kept) = Some(connection);
         }
+        Ok(answer)
     }
 
     fn broken(&self, error: impl std::fmt::Display) -> ClientError {
-        ClientError::Broken {
-            path: self.path.clone(),
-            error: error.to_string(),
-        }
+        broken(&self.path, error)
     }
+}
+
+fn broken(path: &Path, error: impl std::fmt::Display) -> ClientError {
+    ClientError::Broken {
+        path: path.to_owned(),
+        error: error.to_string(),
+    }
+}
+
+fn lock<T>(kept: &Mutex<T>) -> MutexGuard<'_, T> {
+    kept.lock().unwrap_or_else(PoisonError::into_inner)
 }

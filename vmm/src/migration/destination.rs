@@ -396,10 +396,16 @@ impl Control {
             Action::Resume(_) => {
                 let main = self.main.clone();
                 self.to_machine.run(move || {
-                    let resumed = guest
-                        .map_err(str::to_owned)
-                        .and_then(|guest| resume(&guest, &node, &main));
-                    shared.tell(Event::Resumed(resumed));
+                    let resumed = guest.map_err(str::to_owned).and_then(|guest| {
+                        resume(&guest, &node, &main)?;
+                        Ok(guest)
+                    });
+                    shared.tell(Event::Resumed(
+                        resumed.as_ref().map(drop).map_err(Clone::clone),
+                    ));
+                    if let Ok(guest) = resumed {
+                        guest.dvs.show_node();
+                    }
                 });
             }
             // A stream is taken when it comes.

@@ -79,8 +79,9 @@ impl Guest {
 
     /// The state of everything but memory.
     pub fn save(&self) -> Result<Vec<Piece>, String> {
-        let mut pieces = self.machine.save().map_err(text)?;
-        let port = self.dvs.save().map_err(text)?;
+        // The guest stands still meanwhile: nobody waits for anybody.
+        let (pieces, port) = both(|| self.machine.save(), || self.dvs.save())?;
+        let (mut pieces, port) = (pieces.map_err(text)?, port.map_err(text)?);
         pieces.push(Piece {
             part: Part::Port,
             name: Text::from(PORT),
@@ -106,9 +107,29 @@ impl Guest {
             ));
         }
         let state: DvsState = postcard::from_bytes(&port.bytes).map_err(text)?;
-        self.dvs.restore(&state).map_err(text)?;
-        self.machine.restore(&machine).map_err(text)
+        let (loaded, restored) = both(
+            || self.machine.restore(&machine),
+            || self.dvs.restore(&state),
+        )?;
+        restored.map_err(text)?;
+        loaded.map_err(text)
     }
+}
+
+/// Does both at once.
+fn both<A, B: Send>(
+    this: impl FnOnce() -> A,
+    that: impl FnOnce() -> B + Send,
+) -> Result<(A, B), String> {
+    std::thread::scope(|scope| {
+        let beside = std::thread::Builder::new().name("migration-port".into());
+        let that = beside.spawn_scoped(scope, that).map_err(text)?;
+        let this = this();
+        match that.join() {
+            Ok(that) => Ok((this, that)),
+            Err(panic) => std::panic::resume_unwind(panic),
+        }
+    })
 }
 
 fn text(error: impl std::fmt::Display) -> String {

@@ -14,7 +14,6 @@
 //! No party that hangs holds up another. Rules are none here: they are in `dvs-migration`.
 
 mod channel;
-mod courtesy;
 mod destination;
 mod events;
 mod guest;

@@ -18,7 +18,7 @@ impl Node {
     /// The node whose control API is at `socket`.
     pub fn new(socket: &Path, vm: u32) -> Self {
         Self {
-            client: Client::new(socket),
+            client: Client::new(socket).kept_open(),
             vm,
         }
     }

@@ -11,7 +11,6 @@ use dvs_migration::precopy::Sent;
 use dvs_migration::stream::{Known, Section, StreamReader};
 
 use super::channel::{Channel, Reader, Security};
-use super::courtesy::stand_back;
 use super::destination::{Arrival, Memory, Shared};
 use super::pack::Buffer;
 
@@ -56,7 +55,6 @@ fn serve(socket: TcpStream, security: &Security, shared: &Arc<Shared>) -> Result
     }) = Data::read(&first)
     {
         let (memory, compression) = shared.join(attempt, number, &channel)?;
-        stand_back();
         if let Err(why) = pages(&mut stream, number, &memory, compression, shared) {
             shared.tell(Event::Failed(format!("a data stream broke off: {why}")));
         }

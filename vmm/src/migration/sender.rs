@@ -9,7 +9,6 @@ use dvs_migration::source::Event;
 use dvs_migration::stream::StreamWriter;
 
 use super::channel::Writer;
-use super::courtesy::stand_back;
 use super::guest::Guest;
 use super::pack::Buffer;
 use super::source::Shared;
@@ -29,7 +28,6 @@ pub(super) struct Sender {
 impl Sender {
     /// Sends what the state machine says, until the last page is sent or the migration is over.
     pub(super) fn run(self, shared: &Shared) {
-        stand_back();
         if let Err(why) = self.stream(shared) {
             shared.tell(Event::Failed(format!("a data stream broke off: {why}")));
         }

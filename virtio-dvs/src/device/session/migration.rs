@@ -9,7 +9,7 @@ use vhost::vhost_user::message::{VhostTransferStateDirection, VhostUserLog};
 
 impl Session {
     /// Notes what is written in this log. It is in use when this returns, and an earlier one is not.
-    pub(super) fn use_log(&self, log: &VhostUserLog, file: File) -> Result<(), Refusal> {
+    pub(super) fn use_log(&mut self, log: &VhostUserLog, file: File) -> Result<(), Refusal> {
         let (offset, size) = (log.mmap_offset, log.mmap_size);
         let bits = LogBits::map(file, offset, size, self.allow_unsealed)?;
         let end = self.memory.end();
@@ -21,7 +21,7 @@ impl Session {
 
     /// Begins to send or to receive the state of the device.
     pub(super) fn begin_transfer(
-        &self,
+        &mut self,
         direction: VhostTransferStateDirection,
         pipe: File,
     ) -> Result<Transfer, Refusal> {

@@ -3,7 +3,7 @@
 //! ```text
 //!   source:       start_log ─▶ collect_log … ─▶ hold ─▶ stop_rings ─▶ collect_log ─▶ save
 //!   and back:                                   release ◀─ start_rings
-//!   destination:  connect ─▶ hold ─▶ restore, activate ─▶ start_rings ─▶ release
+//!   destination:  connect ─▶ hold ─▶ restore, activate ─▶ start_rings ─▶ release ─▶ show_node
 //! ```
 
 use std::sync::Arc;
@@ -97,12 +97,15 @@ impl Dvs {
                 self.give_up(&mut state);
             }
         }
-        let on = state.rings == Rings::On;
-        // At a destination it is another node than the one that the driver knows.
+        Ok(state.rings == Rings::On)
+    }
+
+    /// The driver is told of the node that the machine has come to: it is another than the one that it knows.
+    pub fn show_node(&self) {
+        let mut state = self.lock();
         if let Some(config) = self.with_node(&mut state, Session::config) {
             self.show_config(state, config);
         }
-        Ok(on)
     }
 
     /// What the destination must know. The rings are stopped; nothing changes here.

@@ -221,6 +221,7 @@ fn a_guest_that_is_restored_goes_on_where_it_was() {
     assert!(moving.contents() == before, "nothing is touched yet");
     moving.dvs.start_rings().unwrap();
     moving.dvs.hold_connection(false);
+    moving.dvs.show_node();
     assert_eq!(moving.wait_for_message(), kind::RETRY);
     moving.ask();
     assert_eq!(notice.0.load(Ordering::SeqCst), 0, "the same configuration");
@@ -259,6 +260,7 @@ fn a_driver_hears_of_another_configuration() {
         .unwrap();
     let notice = moving.activate();
     moving.dvs.start_rings().unwrap();
+    moving.dvs.show_node();
     assert_eq!(notice.0.load(Ordering::SeqCst), 1);
 }
 

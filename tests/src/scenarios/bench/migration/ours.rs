@@ -60,7 +60,9 @@ impl<'a> Ours<'a> {
         let mut migrated = None;
         let address = format!("dvs:{SERVER}");
         let seen = under_load((server, calling), &address, |guest| {
-            let arrived = guest.migrate(self.lab, &destination, &wishes, &mut |_| {})?;
+            // The peer is not looked at either: it tells when it is over.
+            let moving = guest.start_move(self.lab, &destination, &wishes)?.seldom();
+            let arrived = moving.finish(&mut |_| {})?.moved()?;
             let progress = &arrived.destination;
             self.lab
                 .say(format!("ours: {} ms", progress.downtime_parts));

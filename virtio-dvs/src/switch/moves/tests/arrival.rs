@@ -36,6 +36,16 @@ fn a_prepared_port_is_not_where_the_vm_is() {
 }
 
 #[test]
+fn where_it_comes_from_is_dialled_before_it_comes() {
+    let mut world = World::new();
+    world.switch.link_down(OTHER);
+    world.settle();
+    world.others.clear();
+    let id = world.prepare();
+    assert_eq!(world.others, [Action::Orphaned(id), Action::Dial(OTHER)]);
+}
+
+#[test]
 fn what_cannot_be_prepared() {
     let mut world = World::new();
     let prepare = |vm, place| MoveRequest::Prepare { vm, place };
