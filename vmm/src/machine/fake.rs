@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::os::fd::AsRawFd;
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use vmm_sys_util::eventfd::EventFd;
 
@@ -52,14 +53,19 @@ impl Interrupts for FakeInterrupts {
     }
 }
 
-/// Records doorbells by port.
+/// Records doorbells by port, and how often one was connected.
 #[derive(Debug, Default)]
-pub struct FakeDoorbells(Mutex<BTreeMap<u64, i32>>);
+pub struct FakeDoorbells(Mutex<BTreeMap<u64, i32>>, AtomicUsize);
 
 impl FakeDoorbells {
     /// Ports that ring.
     pub fn ports(&self) -> Vec<u64> {
         self.0.lock().unwrap().keys().copied().collect()
+    }
+
+    /// How often one was connected.
+    pub fn connections(&self) -> usize {
+        self.1.load(Ordering::Relaxed)
     }
 }
 
@@ -67,6 +73,7 @@ impl Doorbells for FakeDoorbells {
     fn ring_on_write(&self, event: &EventFd, port: u64) -> Result<(), KvmError> {
         let old = self.0.lock().unwrap().insert(port, event.as_raw_fd());
         assert_eq!(old, None, "port {port:#x} has two doorbells");
+        self.1.fetch_add(1, Ordering::Relaxed);
         Ok(())
     }
 

@@ -199,15 +199,24 @@ impl VirtioPci {
     }
 
     /// Follows a change of the configuration space.
-    pub(super) fn config_written(&self, config: &mut Config) {
-        self.update_doorbells(config);
+    fn config_written(&self, config: &mut Config) {
+        self.connect(config, config.space.bar_address(PORT_BAR));
+    }
+
+    /// The configuration space is that of another function. Doorbells are connected also where the guest has not
+    /// enabled their BAR: each takes KVM a while, and in a machine that moves they are there before its guest's state is.
+    pub(super) fn config_loaded(&self, config: &mut Config) {
+        self.connect(config, config.space.bar_place(PORT_BAR));
+    }
+
+    /// Connects doorbells from this port on, and interrupts as the configuration space says.
+    fn connect(&self, config: &mut Config, doorbells: Option<u64>) {
+        self.connect_doorbells(config, doorbells);
         self.msix
             .set_control(config.space.read_u16(self.msix_at + 2));
     }
 
-    /// Connects the doorbells where the guest has placed their BAR.
-    fn update_doorbells(&self, config: &mut Config) {
-        let wanted = config.space.bar_address(PORT_BAR);
+    fn connect_doorbells(&self, config: &mut Config, wanted: Option<u64>) {
         if wanted == config.doorbells {
             return;
         }

@@ -272,6 +272,25 @@ fn a_started_device_starts_again_elsewhere() {
 }
 
 #[test]
+fn doorbells_are_connected_before_they_are_needed() {
+    use crate::machine::persist::Persist;
+    let copy = setup(false);
+    copy.pci.load(&copy.pci.save().unwrap()).unwrap();
+    assert_eq!(copy.doorbells.ports(), [0xc000, 0xc004]);
+    let source = setup(false);
+    source.pci.write_config(4, &[1, 0]);
+    copy.pci.load(&source.pci.save().unwrap()).unwrap();
+    assert_eq!(copy.doorbells.ports(), [0xc000, 0xc004]);
+    assert_eq!(copy.doorbells.connections(), 2, "each of them once");
+    copy.pci.write_config(4, &[0, 0]);
+    assert!(copy.doorbells.ports().is_empty());
+    // They follow what is loaded.
+    source.pci.write_config(0x14, &0xd000u32.to_le_bytes());
+    copy.pci.load(&source.pci.save().unwrap()).unwrap();
+    assert_eq!(copy.doorbells.ports(), [0xd000, 0xd004]);
+}
+
+#[test]
 fn a_device_that_was_not_started_is_not_started_elsewhere() {
     use crate::machine::persist::Persist;
     let copy = setup(false);

@@ -30,7 +30,7 @@ impl Persist for VirtioPci {
         self.msix.load(&state.msix)?;
         let mut config = lock(&self.config);
         config.space.load(&state.config)?;
-        self.config_written(&mut config);
+        self.config_loaded(&mut config);
         drop(config);
         if lock(&self.common).is_started() {
             self.try_activate()

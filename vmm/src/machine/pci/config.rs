@@ -180,8 +180,15 @@ impl ConfigSpace {
             Space::Io => COMMAND_IO,
             Space::Memory => COMMAND_MEMORY,
         };
+        let place = self.bar_place(index);
+        place.filter(|_| self.read_u16(COMMAND) & enabled != 0)
+    }
+
+    /// Where BAR `index` is once the guest enables its address space.
+    pub fn bar_place(&self, index: usize) -> Option<u64> {
+        let bar = self.bars.get(index).copied().flatten()?;
         let address = self.read_u32(BAR0 + 4 * index) & !(bar.size - 1);
-        (self.read_u16(COMMAND) & enabled != 0).then_some(u64::from(address))
+        Some(u64::from(address))
     }
 
     /// Which BAR an access falls into, and where in it.
