@@ -4,8 +4,7 @@
 //!  Checking ─▶ Offered ─▶ Logging ─▶ Sending ⇄ Collecting                 the guest runs
 //!                                       │
 //!                                       ▼
-//!  Pausing ─▶ Dropping ─▶ Draining ─▶ Saving                              the guest stands still;
-//!                                       │                                 CPUs and node stop at once
+//!  Pausing ─▶ Dropping ─▶ Draining ─▶ Saving                              the guest stands still
 //!                                       │   any failure so far: all is undone, and it runs here
 //!  ═════════════════════════════════════╪══ HandOver is sent ════════════════════════════════
 //!                                       ▼   any failure from here: the directory is asked
@@ -235,8 +234,6 @@ pub struct Source {
     streams_done: u16,
     /// Whether the last round has begun.
     last_begun: bool,
-    /// Whether the node carries nothing for the guest any more.
-    dropped: bool,
     /// Pieces of state that were sent.
     pieces: Option<u32>,
     place: Place,
@@ -276,7 +273,6 @@ impl Source {
             streams: 0,
             streams_done: 0,
             last_begun: false,
-            dropped: false,
             pieces: None,
             place: offer.place,
             peer_node: None,

@@ -102,9 +102,9 @@ pub(super) fn handed_over() -> Source {
         [Action::Collect { last: false }]
     );
     let stop = source.handle(ms(110), Event::Collected(Ok(pages(1))));
-    assert_eq!(stop[..2], [Action::PauseVcpus, Action::DropFrames]);
-    let wait = source.handle(ms(111), Event::VcpusPaused(Ok(())));
-    assert!(wait.is_empty());
+    assert!(stop.contains(&Action::PauseVcpus), "{stop:?}");
+    let drop = source.handle(ms(111), Event::VcpusPaused(Ok(())));
+    assert_eq!(drop, [Action::DropFrames]);
     let drain = source.handle(ms(115), Event::FramesDropped(Ok(HERE)));
     assert_eq!(drain, [Action::DrainRings]);
     let last = source.handle(ms(120), Event::RingsDrained(Ok(())));
@@ -150,21 +150,6 @@ fn it_leaves_in_the_order_of_the_protocol_and_the_parts_make_up_the_downtime() {
     assert_eq!(progress.downtime_parts.last_pass, Some(ms(32)));
     assert_eq!(progress.total, Some(ms(170)));
     assert_eq!(progress.data_pages, 40 + 3);
-}
-
-#[test]
-fn rings_are_drained_only_when_the_cpus_stand_still() {
-    let mut source = started(Config::default());
-    source.handle(ms(10), Event::LogStarted(Ok(pages(40))));
-    round(&mut source, 10, 90);
-    source.handle(ms(110), Event::Collected(Ok(pages(1))));
-    let wait = source.handle(ms(112), Event::FramesDropped(Ok(HERE)));
-    assert!(wait.is_empty());
-    let drain = source.handle(ms(115), Event::VcpusPaused(Ok(())));
-    assert_eq!(drain, [Action::DrainRings]);
-    source.handle(ms(120), Event::RingsDrained(Ok(())));
-    let parts = source.progress(ms(121)).downtime_parts;
-    assert_eq!((parts.pause, parts.drain), (Some(ms(5)), Some(ms(5))));
 }
 
 #[test]

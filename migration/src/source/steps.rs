@@ -26,13 +26,16 @@ impl Source {
             (Phase::Collecting, Event::Collected(Ok(dirty))) => self.collected(now, &dirty),
             (Phase::Pausing, Event::VcpusPaused(Ok(()))) => {
                 self.parts.pause = Some(self.lap(now));
+                // Not before: a guest that still runs could reset its device, which the node must hear.
                 self.enter(now, Phase::Dropping);
-                self.drain(now)
+                self.done.frames = true;
+                vec![Action::DropFrames]
             }
-            (Phase::Pausing | Phase::Dropping, Event::FramesDropped(Ok(place))) => {
+            (Phase::Dropping, Event::FramesDropped(Ok(place))) => {
                 self.place = place;
-                self.dropped = true;
-                self.drain(now)
+                self.enter(now, Phase::Draining);
+                self.done.rings = true;
+                vec![Action::DrainRings]
             }
             (Phase::Draining, Event::RingsDrained(Ok(()))) => {
                 self.parts.drain = Some(self.lap(now));
@@ -147,17 +150,7 @@ impl Source {
         Vec::new()
     }
 
-    /// Has the rings drained once the guest stands still and nothing is carried any more.
-    fn drain(&mut self, now: Duration) -> Vec<Action> {
-        if self.phase != Phase::Dropping || !self.dropped {
-            return Vec::new();
-        }
-        self.enter(now, Phase::Draining);
-        self.done.rings = true;
-        vec![Action::DrainRings]
-    }
-
-    /// The guest stops, and the node lets it go. What is pending goes on being sent meanwhile.
+    /// The guest stops. What is pending goes on being sent meanwhile.
     pub(super) fn switch_over(&mut self, now: Duration) -> Vec<Action> {
         if let Some(precopy) = &mut self.precopy {
             precopy.begin_round(now, false);
@@ -165,10 +158,9 @@ impl Source {
         self.marks.paused = Some(now);
         self.marks.lap = now;
         self.done.paused = true;
-        self.done.frames = true;
         self.enter(now, Phase::Pausing);
-        let stop = [Action::PauseVcpus, Action::DropFrames];
-        stop.into_iter().chain(self.sending()).collect()
+        let pause = std::iter::once(Action::PauseVcpus);
+        pause.chain(self.sending()).collect()
     }
 
     fn last_round(&mut self, now: Duration, dirty: &PageBitmap) -> Vec<Action> {

@@ -301,6 +301,9 @@ impl World {
         };
         let connected = self.hosts[host].ports.get(&port);
         if connected.is_some_and(|it| it.connected) {
+            if self.hosts[host].switch.incarnation(port).is_none() {
+                return; // Its driver waits for the next life, which the node tells.
+            }
             self.begun(host, port);
             self.settle(host);
         } else {
