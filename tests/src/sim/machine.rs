@@ -20,7 +20,10 @@ impl World {
             return; // It is already; or once the node is up.
         }
         if let Some(port) = self.hosts[host].switch.port_of(vm) {
-            return self.attached(host, vm, port);
+            if self.hosts[host].switch.may_run(port) {
+                return self.attached(host, vm, port);
+            }
+            return self.attach_later(vm);
         }
         let dcid = self.plan.settings.dc_of(vm);
         let asked = self.hosts[host].switch.attach(VmAttributes::new(vm, dcid));
@@ -28,9 +31,7 @@ impl World {
             Err(AttachError::Directory(DirectoryError::VmInUse(_)))
                 if self.hosts[host].switch.any_port_of(vm).is_some() =>
             {
-                // It has left that node, or was about to come: its port goes after a while.
-                self.out_of_order(PATIENCE);
-                self.agenda.add(self.now + PATIENCE, Event::Attach { vm });
+                self.attach_later(vm);
             }
             // It was asked before, and the directory has not answered.
             Ok(()) | Err(AttachError::Directory(DirectoryError::VmInUse(_))) => {}
@@ -40,6 +41,12 @@ impl World {
         // Whoever attaches VMs waits for that; histories of one host begin afterwards.
         let run = self.hosts[host].run;
         self.directory_answers(host, run);
+    }
+
+    /// It has left that node, was about to come, or was given back: its port goes after a while.
+    fn attach_later(&mut self, vm: u32) {
+        self.out_of_order(PATIENCE);
+        self.agenda.add(self.now + PATIENCE, Event::Attach { vm });
     }
 
     /// Another node has the machine: it lost its host, or has not given the machine up yet.

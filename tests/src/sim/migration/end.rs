@@ -133,7 +133,14 @@ impl World {
         let port = self.hosts[host].switch.port_of(vm);
         let state = port.and_then(|port| self.hosts[host].ports.get(&port));
         let cut_off = state.is_some_and(|it| it.cut_off);
-        if wanted || cut_off || !self.hosts[host].up || (place.is_some() && port.is_none()) {
+        // A port that was given back is there until its node has given it up.
+        let barred = port.is_some_and(|it| !self.hosts[host].switch.may_run(it));
+        if wanted
+            || cut_off
+            || barred
+            || !self.hosts[host].up
+            || (place.is_some() && port.is_none())
+        {
             return self.agenda.add(self.now + PATIENCE, Event::Recover { vm });
         }
         self.guest_mut(vm).host = host;

@@ -166,7 +166,7 @@ impl Switch {
         let place = seen.place;
         let known = self.port_of(vm).and_then(|id| self.port(id));
         if known.is_some_and(|port| port.epoch >= place.epoch) {
-            return;
+            return self.comes_back(vm, life);
         }
         let id = match self.any_port_of(vm) {
             Some(id) => id,
@@ -207,6 +207,18 @@ impl Switch {
         self.may_be_left(id);
         self.watch(vm);
         self.actions.push_back(Action::Carries(id));
+    }
+
+    /// A guest that stood still may go on here, in a life that its port has given up since: it is told so when it does.
+    fn comes_back(&mut self, vm: u32, life: u32) {
+        let port = self.port_of(vm).and_then(|id| self.port_mut(id));
+        let gave_up = |it: &&mut Port| !it.connected && it.incarnation().is_none();
+        if let Some(port) = port
+            .filter(gave_up)
+            .filter(|it| it.last_incarnation() > life)
+        {
+            port.owed_renewed = Some(life);
+        }
     }
 
     /// The VM is here, but the cluster has given its life up since, with this node's lease: the next

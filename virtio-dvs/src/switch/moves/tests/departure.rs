@@ -133,6 +133,38 @@ fn a_life_that_is_given_up_while_it_is_held_is_renewed_later() {
 }
 
 #[test]
+fn a_guest_whose_life_was_given_up_where_it_comes_back_to_is_told_so() {
+    let mut world = World::new();
+    // Life 10 of VM 1 stands still, and its node has lost its lease and waited for its VMM for long enough.
+    let id = world.port(1);
+    world.switch.disconnected(id);
+    world.switch.connected(id);
+    world.settle();
+    world.switch.disconnected(id);
+    world.forget();
+    world.asked.clear();
+    let from = place(ME, 10, 10);
+    world.take(1, from);
+    let found = Answer::Seen(Ok(Some(seen(1, place(ME, 12, 12), false))));
+    world.answer(&Request::Take { vm: 1, from }, found);
+    world.run(1);
+    assert_eq!(world.switch.incarnation(id), Some(13));
+    let said = world.said();
+    assert!(said.contains(&(1, kind::RENEWED, 13)), "{said:?}");
+    // Whoever takes it from where it was ended knows of that.
+    world.switch.disconnected(id);
+    world.forget();
+    world.asked.clear();
+    let from = place(ME, 13, 13);
+    world.take(1, from);
+    let found = Answer::Seen(Ok(Some(seen(1, from, false))));
+    world.answer(&Request::Take { vm: 1, from }, found);
+    world.run(1);
+    let said = world.said();
+    assert!(said.iter().all(|it| it.1 != kind::RENEWED), "{said:?}");
+}
+
+#[test]
 fn a_vm_whose_vmm_has_gone_may_be_taken_for_a_while() {
     let mut world = World::new();
     let id = world.held();
