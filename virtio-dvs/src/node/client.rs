@@ -202,8 +202,7 @@ impl Client {
             .header(CONTENT_TYPE, "application/json")
             .body(Full::new(Bytes::from(body.unwrap_or_default())))
             .map_err(|error| self.broken(error))?;
-        let answered = self.exchange(request);
-        let (status, body) = answered?;
+        let (status, body) = self.exchange(request)?;
         if status.is_success() {
             return Ok(body);
         }

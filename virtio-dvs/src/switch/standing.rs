@@ -12,9 +12,9 @@
 
 use crate::directory::{Lease, NodeId};
 use crate::frame::VM_NODE;
+use crate::switch::Switch;
 use crate::switch::peer::Notice;
 use crate::switch::port::{Life, Port, Stage};
-use crate::switch::{Action, Switch};
 use std::collections::BTreeSet;
 
 /// What this node knows of leases.
@@ -151,14 +151,17 @@ impl Switch {
 
     /// To hear what the others say, there must be sessions with all of them.
     fn dial_all(&mut self) {
-        let Some(cluster) = &mut self.cluster else {
-            return;
-        };
-        for node in cluster.standing.members.clone() {
-            if let Err(dial) = cluster.is_linked(node) {
-                self.actions.extend::<Option<Action>>(dial);
-            }
+        let members = self.cluster.as_ref().map(|it| it.standing.members.clone());
+        for node in members.into_iter().flatten() {
+            self.dial(node);
         }
+    }
+
+    /// Has a session made with a node, unless there is one.
+    pub(super) fn dial(&mut self, node: NodeId) {
+        let cluster = self.cluster.as_mut();
+        let dial = cluster.and_then(|it| it.is_linked(node).err());
+        self.actions.extend(dial.flatten());
     }
 
     fn tell_all(&mut self, notice: Notice) {

@@ -1,5 +1,6 @@
 use super::*;
 use crate::directory::News;
+use crate::switch::Action;
 
 const OTHERS: [NodeId; 2] = [NodeId(2), NodeId(3)];
 

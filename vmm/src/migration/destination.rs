@@ -396,16 +396,10 @@ impl Control {
             Action::Resume(_) => {
                 let main = self.main.clone();
                 self.to_machine.run(move || {
-                    let resumed = guest.map_err(str::to_owned).and_then(|guest| {
-                        resume(&guest, &node, &main)?;
-                        Ok(guest)
-                    });
-                    shared.tell(Event::Resumed(
-                        resumed.as_ref().map(drop).map_err(Clone::clone),
-                    ));
-                    if let Ok(guest) = resumed {
-                        guest.dvs.show_node();
-                    }
+                    let resumed = guest
+                        .map_err(str::to_owned)
+                        .and_then(|guest| resume(&guest, &node, &main));
+                    shared.tell(Event::Resumed(resumed));
                 });
             }
             // A stream is taken when it comes.
@@ -451,6 +445,9 @@ impl Control {
     fn end(self, outcome: &Outcome) -> Ending {
         if let Some(guest) = self.shared.guest.get() {
             guest.dvs.when_lost(None);
+            if matches!(outcome, Outcome::Runs(_)) {
+                guest.dvs.show_node();
+            }
         }
         let mut done = self.peer.is_none_or(|peer| peer.finish(LAST_JOBS));
         for party in [&self.to_machine, &self.to_node] {

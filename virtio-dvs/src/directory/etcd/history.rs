@@ -110,8 +110,7 @@ impl Shared {
         dcid: u32,
         held: &Below,
     ) -> Result<Vec<BoundRecord>, Fail> {
-        let keys = held.found.iter();
-        let endpoints = keys.filter_map(|it| self.keys.endpoint_of(owner.vm, it.key()));
+        let endpoints = self.keys.endpoints_in(owner.vm, &held.found);
         let endpoints = endpoints.filter(|endpoint| endpoint.dcid == dcid).collect();
         let each = move |shared: Rc<Shared>, endpoint: directory::Endpoint| async move {
             let key = shared.keys.endpoint(endpoint);

@@ -11,6 +11,7 @@
 //! ```
 
 use crate::directory::{Endpoint, NodeId};
+use etcd_client::KeyValue;
 use std::str::FromStr;
 
 /// All names begin with a prefix.
@@ -82,11 +83,21 @@ impl Keys {
     }
 
     /// The endpoint that a key of [`Keys::held`] is about.
-    pub(super) fn endpoint_of(&self, vm: u32, key: &[u8]) -> Option<Endpoint> {
+    fn endpoint_of(&self, vm: u32, key: &[u8]) -> Option<Endpoint> {
         let rest = std::str::from_utf8(key).ok()?;
         let (dcid, number) = rest.strip_prefix(&self.held(vm))?.split_once('/')?;
         let (dcid, number) = (dcid.parse().ok()?, number.parse().ok()?);
         Some(Endpoint { dcid, number })
+    }
+
+    /// The endpoints that these keys of [`Keys::held`] are about.
+    pub(super) fn endpoints_in<'a>(
+        &'a self,
+        vm: u32,
+        held: &'a [KeyValue],
+    ) -> impl Iterator<Item = Endpoint> + 'a {
+        held.iter()
+            .filter_map(move |it| self.endpoint_of(vm, it.key()))
     }
 
     /// The endpoint of a DC that a key of [`Keys::endpoint`] is about.

@@ -74,12 +74,10 @@ impl Shared {
         record: KeyValue,
     ) -> Result<(), Fail> {
         let held = self.all_below(self.keys.held(vm), true).await?;
-        let held = held.found.iter();
-        let held = held.filter_map(|it| self.keys.endpoint_of(vm, it.key()));
         let recalled = Recalled {
             record,
             place,
-            held: held.collect(),
+            held: self.keys.endpoints_in(vm, &held.found).collect(),
         };
         self.recall.keep(vm, recalled);
         Ok(())
@@ -95,8 +93,7 @@ impl Shared {
         let Some((held, records)) = along.split_first() else {
             return Ok(None);
         };
-        let endpoint = |it: &KeyValue| self.keys.endpoint_of(owner.vm, it.key());
-        let held = held.iter().filter_map(endpoint);
+        let held = self.keys.endpoints_in(owner.vm, held);
         let mut missing: BTreeSet<Endpoint> = held.filter(|it| it.dcid == dcid).collect();
         let mut bound = Vec::new();
         for record in records.iter().flatten() {

@@ -40,7 +40,8 @@ impl Switch {
         match seen? {
             Some(seen) if seen.place == place && seen.record.life.is_some() => {
                 self.expect(&seen);
-                self.get_in_touch(place.node);
+                // Whoever the VM speaks to where it is can be spoken to from here as soon as it has come.
+                self.dial(place.node);
                 Ok(Some(place.into()))
             }
             other => Err(MoveError::Differs {
@@ -48,13 +49,6 @@ impl Switch {
                 found: other.map(|it| it.place),
             }),
         }
-    }
-
-    /// Whoever the VM speaks to where it is can be spoken to from here as soon as it has come.
-    fn get_in_touch(&mut self, node: NodeId) {
-        let cluster = self.cluster.as_mut();
-        let dial = cluster.and_then(|it| it.is_linked(node).err());
-        self.actions.extend(dial.flatten());
     }
 
     /// A port for a VM that lives elsewhere.
