@@ -455,6 +455,9 @@ static void take_node_frame(struct dvs_core *c, const struct dvs_frame *f)
 	case DVS_K_OFFERED:
 		dvs_move_offered(c, f);
 		break;
+	case DVS_K_ORDER:
+		dvs_order_taken(c, f);
+		break;
 	case DVS_K_RENEWED:
 		dvs_renew(c, (dvs_u32)f->arg);
 		break;
@@ -537,6 +540,7 @@ void dvs_core_room(struct dvs_core *c, dvs_u64 now)
 	}
 	dvs_channels_room(&c->channels, now);
 	dvs_state_tell(c);
+	dvs_order_tell(c);
 	dvs_party_room(c);
 }
 

@@ -43,11 +43,13 @@
 #define DVS_K_PRIVILEGED	7	/* op: nonce; dst_ep, dst_gen; result */
 #define DVS_K_RENEWED		8	/* arg: the new incarnation of this VM; dst_inc: the one that is over */
 #define DVS_K_OFFERED		9	/* op: nonce; dst_ep, dst_gen; result */
+#define DVS_K_ORDER		10	/* op: nonce, of a START the token; dst_ep; arg: DVS_ORDER_* | VM << 32 */
 #define DVS_K_NODE_LAST		15
 
 #define DVS_K_ACK		16	/* acknowledges and grants, nothing else */
 #define DVS_K_REFUSED		17	/* no room for one more peer: what was sent is not executed */
 #define DVS_K_TELL		18	/* to the node: op as asked; arg: where to go on, 0: that was all; payload: records */
+#define DVS_K_ORDERED		19	/* to the node: op as ordered; result; arg: of a START the token */
 #define DVS_K_UNNUMBERED_LAST	31
 
 /* Requests: each uses one credit until its answer has left. src_ep is checked by the node. */
@@ -86,6 +88,12 @@
 #define DVS_K_BULK_DATA		64	/* src_vm's part of a copy: op: the copy, arg: offset, payload */
 #define DVS_K_BULK_NOP		65	/* keeps the place of data that is not wanted any more */
 #define DVS_K_BULK_LAST		79
+
+/* What the node orders for an endpoint: docs/endpoint-migration.md. */
+#define DVS_ORDER_START		1
+#define DVS_ORDER_COMMIT	2	/* with the VM that may adopt it; 0: any */
+#define DVS_ORDER_ROLLBACK	3
+#define DVS_ORDER_CANCEL	4	/* the order with this nonce has taken too long */
 
 /* Credits of a class that each side has before the first grant. */
 #define DVS_CREDIT_INITIAL	8

@@ -43,6 +43,8 @@ pub mod kind {
     pub const RENEWED: u8 = 8;
     /// Node: result of an OFFER request.
     pub const OFFERED: u8 = 9;
+    /// Node: do something with an endpoint.
+    pub const ORDER: u8 = 10;
     /// The last kind that only the node sends.
     pub const NODE_LAST: u8 = 15;
     /// Acknowledges and grants, nothing else.
@@ -51,6 +53,8 @@ pub mod kind {
     pub const REFUSED: u8 = 17;
     /// To the node: the state of endpoints, as ASK asked.
     pub const TELL: u8 = 18;
+    /// To the node: what an ORDER has come to.
+    pub const ORDERED: u8 = 19;
     /// The last kind outside the sequence of a channel.
     pub const UNNUMBERED_LAST: u8 = 31;
     /// Request: send.
@@ -113,6 +117,18 @@ pub mod kind {
     pub const BULK_LAST: u8 = 79;
 }
 
+/// What is ordered: the lower half of `arg` of an ORDER (section 6.10).
+pub mod order {
+    /// The endpoint is to be moved.
+    pub const START: u64 = 1;
+    /// It goes to whoever adopts it in VM `arg >> 32`; 0: in any.
+    pub const COMMIT: u64 = 2;
+    /// It stays.
+    pub const ROLLBACK: u64 = 3;
+    /// The order with the same `op` has taken too long.
+    pub const CANCEL: u64 = 4;
+}
+
 /// Flag of MSG and REQ: fail if the receiver does not wait now.
 pub const FLAG_NOWAIT: u8 = 0x01;
 /// Flag of REQ: it was taken in another VM, and only the answer is wanted.
@@ -142,10 +158,20 @@ pub mod result {
     pub const OK: i32 = 0;
     /// The endpoint number is outside the DC's range.
     pub const ERANGE: i32 = -34;
+    /// It took too long.
+    pub const ETIMEDOUT: i32 = -61;
+    /// The life of the VM is over.
+    pub const ENOTCONN: i32 = -64;
     /// There is no such endpoint.
     pub const EDSTDIED: i32 = -109;
+    /// The endpoint belongs to another VM.
+    pub const ERMTPROC: i32 = -308;
     /// This VM has not bound that endpoint.
     pub const ENOTBIND: i32 = -310;
+    /// The endpoint is not in the state for that.
+    pub const EPROCSTS: i32 = -324;
+    /// The endpoint moves, or is to and does not.
+    pub const EMIGRATE: i32 = -332;
     /// Another has bound that endpoint.
     pub const ESLOTUSED: i32 = -337;
     /// This VM may not administer its DC.
@@ -192,7 +218,7 @@ impl Class {
 /// The class of a kind that guests may send; `None` for kinds that are the node's or unknown.
 pub const fn class_of(kind: u8) -> Option<Class> {
     match kind {
-        kind::ACK | kind::REFUSED | kind::TELL => Some(Class::Message),
+        kind::ACK | kind::REFUSED | kind::TELL | kind::ORDERED => Some(Class::Message),
         kind::MSG | kind::REQ | kind::NTF => Some(Class::Message),
         kind::COPY_IN | kind::COPY_OUT => Some(Class::Message),
         kind::WATCH | kind::FETCH | kind::ADOPT => Some(Class::Message),
@@ -201,6 +227,11 @@ pub const fn class_of(kind: u8) -> Option<Class> {
         kind::BULK_DATA | kind::BULK_NOP => Some(Class::Bulk),
         _ => None,
     }
+}
+
+/// Whether frames of this kind are for the node alone.
+pub const fn is_for_node(kind: u8) -> bool {
+    matches!(kind, kind::TELL | kind::ORDERED)
 }
 
 /// Whether the node must find the source endpoint bound before it carries a frame of this kind.

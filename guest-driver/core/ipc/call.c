@@ -53,6 +53,12 @@ void DVS_HOT dvs_call_finish(struct dvs_core *c, struct dvs_call *call, dvs_s32 
 	if (!dvs_party_leave(c, call))
 		call->state = DVS_CALL_LEAVING;
 	else if (wake)
+		dvs_call_wake(c, call);
+}
+
+void DVS_HOT dvs_call_wake(struct dvs_core *c, struct dvs_call *call)
+{
+	if (call->what <= DVS_CALL_ADOPT || !dvs_order_ended(c, call))
 		c->ops.wake(c->ctx, call);
 }
 

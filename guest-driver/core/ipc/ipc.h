@@ -202,6 +202,21 @@ enum dvs_out_type {
 	DVS_OUT_ADOPTED,
 };
 
+/* Orders of the node that are under way at once. */
+#define DVS_ORDERS	4
+
+enum dvs_order_state {
+	DVS_ORDER_FREE,
+	DVS_ORDER_RUNS,
+	DVS_ORDER_ENDED,	/* and the node has not been told */
+};
+
+struct dvs_order {
+	struct dvs_call call;
+	dvs_u64 op;
+	dvs_u8 state;		/* enum dvs_order_state */
+};
+
 struct dvs_core {
 	struct dvs_identity id;
 	struct dvs_limits limits;
@@ -217,6 +232,7 @@ struct dvs_core {
 	dvs_u64 tell_nonce;	/* the node asked for the state of the endpoints */
 	dvs_u64 tell_from;
 	dvs_u8 tell_wanted;	/* and has no answer yet */
+	dvs_u8 order_hand;	/* the next order to be dropped */
 	dvs_u8 stopped;
 	dvs_u8 control_full;
 	dvs_u8 died;		/* some channel was given died_scan, and was not pumped since */
@@ -246,6 +262,7 @@ struct dvs_core {
 	struct dvs_list answered;	/* dvs_claim, the oldest first */
 	struct dvs_list ep_hash[DVS_BUCKETS];
 	struct dvs_list dest_hash[DVS_BUCKETS];
+	struct dvs_order order[DVS_ORDERS];
 };
 
 static inline dvs_u32 dvs_bucket(dvs_s32 nr)
@@ -267,6 +284,8 @@ void dvs_call_send(struct dvs_core *c, struct dvs_call *call, struct dvs_addr ds
 void dvs_call_again(struct dvs_core *c, struct dvs_call *call, struct dvs_addr dst);
 /* It gets this reply. */
 void dvs_call_replied(struct dvs_call *call, struct dvs_addr server, const void *data, dvs_u32 len);
+/* It is done, and whoever waits for it is not here. */
+void dvs_call_wake(struct dvs_core *c, struct dvs_call *call);
 /* Its result if it is done by now, else DVS_PENDING. */
 int dvs_call_started(struct dvs_call *call);
 /* Tells the peers of deaths that the call brought, then as dvs_call_started. */
@@ -281,6 +300,20 @@ int dvs_call_closes_cycle(const struct dvs_core *c, const struct dvs_call *call,
 void dvs_state_asked(struct dvs_core *c, const struct dvs_frame *f);
 /* Answers it if that is still to be done and there is room. */
 void dvs_state_tell(struct dvs_core *c);
+/* A frame to the node, to be filled in. NULL: there is no room; dvs_core_room follows. */
+struct dvs_frame *dvs_node_frame(struct dvs_core *c, dvs_u8 kind, dvs_u64 op);
+/* Sends it. Not 0: as above. */
+int dvs_node_send(struct dvs_core *c, const struct dvs_frame *f);
+
+/* ---- order.c ---- */
+/* The node orders something. */
+void dvs_order_taken(struct dvs_core *c, const struct dvs_frame *f);
+/* 0: the call that has ended is not one of an order. */
+int dvs_order_ended(struct dvs_core *c, const struct dvs_call *call);
+/* Tells the node of those that have ended, as far as there is room. */
+void dvs_order_tell(struct dvs_core *c);
+/* The node has forgotten them. */
+void dvs_orders_drop(struct dvs_core *c);
 
 /* ---- relay.c ---- */
 /* The client's call begins anew, with this message to another server. */

@@ -205,7 +205,7 @@ static void leave_call(struct dvs_core *c, struct dvs_party *p)
 	dvs_list_del(&p->of_call);
 	if (call && call->state == DVS_CALL_LEAVING && dvs_list_empty(&call->sides)) {
 		call->state = DVS_CALL_DONE;
-		c->ops.wake(c->ctx, call);
+		dvs_call_wake(c, call);
 	}
 }
 

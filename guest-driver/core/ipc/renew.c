@@ -37,6 +37,7 @@ void dvs_renew(struct dvs_core *c, dvs_u32 incarnation)
 	c->id.incarnation = incarnation;
 	c->stats.renewals++;
 	c->tell_wanted = 0;
+	dvs_orders_drop(c);
 	for (i = 0; i < c->limits.endpoints; i++)
 		begin_anew(c, &c->ep[i]);
 	dvs_control_ask_again(c, DVS_AGAIN_ALL);

@@ -178,21 +178,40 @@ static dvs_u64 fill(struct dvs_core *c, struct dvs_frame *f)
 	return ep ? ep->index : 0;
 }
 
-void dvs_state_tell(struct dvs_core *c)
+struct dvs_frame *dvs_node_frame(struct dvs_core *c, dvs_u8 kind, dvs_u64 op)
 {
 	dvs_u32 slot = dvs_core_slots(&c->limits) - 1;
 	struct dvs_frame *f = (struct dvs_frame *)(c->channels.slots +
 						   (dvs_size)slot * DVS_MSG_FRAME_MAX);
 
-	if (!c->tell_wanted || !c->ops.reusable(c->ctx, slot))
-		return;
+	if (c->stopped || !c->ops.reusable(c->ctx, slot))
+		return (void *)0;
 	__builtin_memset(f, 0, sizeof(*f));
-	f->kind = DVS_K_TELL;
+	f->kind = kind;
 	f->src_vm = c->id.vm;
 	f->src_inc = c->id.incarnation;
 	f->dst_vm = DVS_VM_NODE;
-	f->op = c->tell_nonce;
+	f->op = op;
+	return f;
+}
+
+int dvs_node_send(struct dvs_core *c, const struct dvs_frame *f)
+{
+	dvs_u32 slot = dvs_core_slots(&c->limits) - 1;
+
+	return c->ops.transmit(c->ctx, slot, (dvs_u32)sizeof(*f) + f->len);
+}
+
+void dvs_state_tell(struct dvs_core *c)
+{
+	struct dvs_frame *f;
+
+	if (!c->tell_wanted)
+		return;
+	f = dvs_node_frame(c, DVS_K_TELL, c->tell_nonce);
+	if (!f)
+		return;
 	f->arg = fill(c, f);
-	if (!c->ops.transmit(c->ctx, slot, (dvs_u32)sizeof(*f) + f->len))
+	if (!dvs_node_send(c, f))
 		c->tell_wanted = 0;
 }

@@ -19,6 +19,13 @@ impl MigrationToken {
         Self(u64::from_le_bytes(bytes))
     }
 
+    /// From the 16 hexadecimal digits that an operator of the host was given (`dvsctl endpoint start`);
+    /// `None` if it is not that.
+    pub fn from_hex(digits: &str) -> Option<Self> {
+        let digits = Some(digits).filter(|it| it.len() == 16 && !it.starts_with('+'));
+        digits.and_then(|it| u64::from_str_radix(it, 16).ok().map(Self))
+    }
+
     /// To be sent to the new place, by a way that nobody else reads.
     pub fn to_bytes(self) -> [u8; 8] {
         self.0.to_le_bytes()

@@ -277,7 +277,8 @@ dvs_u32 shell_take_frame(struct shell *s, void *buffer)
 	memcpy(buffer, (char *)s->slots + (size_t)s->ring[0].slot * DVS_MSG_FRAME_MAX, len);
 	CHECK(f->len == len - DVS_FRAME_HEADER);
 	CHECK(f->src_vm == ME && is_mine(s, f->src_inc) &&
-	      (f->dst_vm == DVS_VM_NODE) == (f->kind == DVS_K_TELL));
+	      (f->dst_vm == DVS_VM_NODE) ==
+		      (f->kind == DVS_K_TELL || f->kind == DVS_K_ORDERED));
 	CHECK(f->kind > DVS_K_NODE_LAST && !f->reserved);
 	s->ring_used--;
 	memmove(s->ring, s->ring + 1, s->ring_used * sizeof(s->ring[0]));

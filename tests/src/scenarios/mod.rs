@@ -1,5 +1,6 @@
 //! What is shown, tested and measured on real guests.
 
+mod actor;
 mod bench;
 mod calls;
 mod catalogue;
@@ -8,6 +9,7 @@ mod faults;
 mod hosts;
 mod lifecycle;
 mod migration;
+mod operator_moves;
 mod ping;
 mod process_moves;
 mod timeline;

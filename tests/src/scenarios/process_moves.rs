@@ -8,6 +8,7 @@ use serde::Deserialize;
 use super::SERVER;
 use super::demo::stage;
 use super::lifecycle::{expect_clean, no_complaints};
+use super::operator_moves::operator_moves;
 use super::ping::{self, RUN_LIMIT};
 use crate::harness::{COMMAND_LIMIT, Guest, Host, Lab, Task};
 
@@ -26,7 +27,7 @@ struct Moving {
 
 /// A server goes from guest to guest while clients in all of them call it, each with a notification
 /// before each call: nothing is lost, repeated or failed, and no client is told. First it begins
-/// to move where nobody adopts, and stays.
+/// to move where nobody adopts, and stays. At last an operator moves an endpoint.
 pub fn process_moves(lab: &Lab) -> Result<()> {
     let (host, mut guests) = stage(lab, GUESTS)?;
     let first = guests.first_mut().context("a guest was booted")?;
@@ -59,6 +60,7 @@ pub fn process_moves(lab: &Lab) -> Result<()> {
         expect_clean(&ping::finish(client)?, (MOVES * CALLS).into())?;
     }
     server.finish(RUN_LIMIT)?.success()?;
+    operator_moves(lab, &host, &mut guests)?;
     guests.iter_mut().try_for_each(no_complaints)
 }
 

@@ -145,6 +145,10 @@ impl World {
             Action::Notify(node, notice) => self.notify(host, node, notice),
             Action::Dial(node) => self.dial(host, node),
             Action::HangUp(node) => self.hang_up_link(host, node),
+            Action::Ordered(id, ordered) => {
+                self.ledger
+                    .wrong(format!("nobody ordered {id}: {ordered:?}"));
+            }
             Action::Settled(ticket, settled) => self.move_settled(host, ticket, settled),
             Action::Carries(port) => self.carries(host, port),
             Action::Orphaned(port) => {

@@ -15,7 +15,7 @@ use crate::frame::{
 };
 use crate::link::Links;
 use crate::spec::{QUEUE_BULK_TX, QUEUE_CONTROL, QUEUE_MSG_TX};
-use crate::switch::{Action, AttachError, Drop, PortId, Switch, Told, Verdict};
+use crate::switch::{Action, AttachError, Drop, Ordered, PortId, Switch, Told, Verdict};
 use std::collections::{BTreeMap, VecDeque};
 use std::fs::File;
 use std::sync::Arc;
@@ -24,6 +24,7 @@ use zerocopy::{FromZeros, IntoBytes};
 
 mod backlog;
 mod cluster;
+mod guests;
 mod lifecycle;
 mod migration;
 mod moves;
@@ -87,6 +88,7 @@ pub struct Fabric {
     waiting_attach: BTreeMap<u32, Done<Result<PortId, AttachError>>>,
     waiting_life: BTreeMap<PortId, Vec<Done<Result<(), DirectoryError>>>>,
     waiting_survey: Option<Done<BTreeMap<u32, Told>>>,
+    waiting_orders: BTreeMap<u64, Done<Ordered>>,
     moves: moves::Moves,
     next_session: u64,
     /// What reaches other nodes, if there are any.
@@ -147,6 +149,7 @@ impl Fabric {
             waiting_attach: BTreeMap::new(),
             waiting_life: BTreeMap::new(),
             waiting_survey: None,
+            waiting_orders: BTreeMap::new(),
             moves: moves::Moves::default(),
             next_session: 0,
             traces: trace::Traces::default(),
@@ -241,22 +244,6 @@ impl Fabric {
             self.later(id, queue);
         } else {
             self.look_at(id, queue);
-        }
-    }
-
-    /// Asks all guests for the states of their endpoints; `done` gets by VM what they tell, once all
-    /// have, or at [`Fabric::end_survey`]. A survey that is under way ends.
-    pub fn survey(&mut self, done: Done<BTreeMap<u32, Told>>) {
-        self.end_survey();
-        self.waiting_survey = Some(done);
-        self.switch.survey();
-        self.settle();
-    }
-
-    /// Waits no longer for those who have not told.
-    pub fn end_survey(&mut self) {
-        if let Some(done) = self.waiting_survey.take() {
-            done(self.switch.end_survey());
         }
     }
 
@@ -367,6 +354,7 @@ impl Fabric {
             Action::HangUp(node) => self.hang_up(node),
             Action::Begun(id) => self.life_settled(id, &Ok(())),
             Action::NotBegun(id, error) => self.life_settled(id, &Err(error)),
+            Action::Ordered(id, ordered) => self.ordered(id, ordered),
             Action::Settled(ticket, settled) => self.move_settled(ticket, settled),
             Action::Carries(id) => self.carries(id),
             Action::Orphaned(id) => self.orphaned(id),

@@ -2,7 +2,7 @@
 
 use crate::device::remote::Stopped;
 use crate::metrics::{self, Metrics, MetricsListener};
-use crate::node::control::{Detach, OfVm, Prepare, Refused, Take, TraceRequest};
+use crate::node::control::{Detach, EndpointMove, OfVm, Prepare, Refused, Take, TraceRequest};
 use crate::node::refusal::ErrorKind;
 use crate::node::service::{Control, NodeError};
 use crate::socket::Listener;
@@ -112,6 +112,7 @@ fn router(control: Control, metrics: Arc<Metrics>) -> Router {
         .merge(moves())
         .route("/api/v1/ports", get(ports))
         .route("/api/v1/endpoints", get(endpoints))
+        .route("/api/v1/endpoint.move", put(move_endpoint))
         .route("/api/v1/counters", get(counters))
         .route("/api/v1/nodes", get(nodes))
         .route("/api/v1/links", get(links))
@@ -217,6 +218,11 @@ async fn endpoints(State(control): State<Control>) -> Response {
         Ok(endpoints) => answer(endpoints),
         Err(error) => refuse(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()),
     }
+}
+
+async fn move_endpoint(State(control): State<Control>, body: Bytes) -> Response {
+    let step = move |it: EndpointMove| control.move_endpoint(&it).map(Json);
+    aside(&body, step).await
 }
 
 async fn counters(State(control): State<Control>) -> Response {

@@ -2,8 +2,8 @@
 
 use crate::node::client::connection::Connection;
 use crate::node::control::{
-    Attached, Detach, EndpointInfo, Info, LinkInfo, NodeInfo, OfVm, Ping, Place, PortCounts,
-    PortInfo, Prepare, Refused, Take, Taken, Trace, TraceRequest,
+    Attached, Detach, EndpointInfo, EndpointMove, EndpointMoved, Info, LinkInfo, NodeInfo, OfVm,
+    Ping, Place, PortCounts, PortInfo, Prepare, Refused, Take, Taken, Trace, TraceRequest,
 };
 use crate::vm::VmAttributes;
 use http_body_util::Full;
@@ -147,6 +147,11 @@ impl Client {
     /// All endpoints.
     pub fn endpoints(&self) -> Result<Vec<EndpointInfo>, ClientError> {
         self.get("endpoints")
+    }
+
+    /// Does a step of the move of an endpoint, and waits for its guest.
+    pub fn move_endpoint(&self, step: &EndpointMove) -> Result<EndpointMoved, ClientError> {
+        self.put("endpoint.move", step)
     }
 
     /// What was counted.

@@ -116,6 +116,51 @@ pub struct Taken {
     pub start: Start,
 }
 
+/// Body of `PUT /api/v1/endpoint.move`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EndpointMove {
+    /// The DC of the endpoint.
+    #[serde(default)]
+    pub dcid: u32,
+    /// Its number.
+    pub endpoint: i32,
+    /// What to do.
+    pub step: MoveStep,
+    /// COMMIT: the VM whose process may adopt it; 0: any.
+    #[serde(default)]
+    pub vm: u32,
+    /// How long it may take, 1 to 600000 milliseconds. A start or commit that takes longer leaves everything as
+    /// it was.
+    #[serde(default = "step_time_ms")]
+    pub timeout_ms: u64,
+}
+
+/// Standard of [`EndpointMove::timeout_ms`].
+fn step_time_ms() -> u64 {
+    10_000
+}
+
+/// A step of the move of an endpoint.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum MoveStep {
+    /// Until the endpoint is quiescent.
+    Start,
+    /// Until an adopter has it.
+    Commit,
+    /// It stays.
+    Rollback,
+}
+
+/// Answer to `PUT /api/v1/endpoint.move`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EndpointMoved {
+    /// Of a start: by which token the endpoint is adopted, as 16 hexadecimal digits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token: Option<String>,
+}
+
 /// One port of `GET /api/v1/ports`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PortInfo {

@@ -14,6 +14,7 @@ pub mod in_process;
 mod join;
 mod metrics;
 mod moves;
+mod orders;
 mod refusal;
 pub mod service;
 mod trace;

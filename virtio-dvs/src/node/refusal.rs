@@ -2,7 +2,7 @@
 
 use crate::directory::DirectoryError;
 use crate::node::service::NodeError;
-use crate::switch::{AttachError, MoveError};
+use crate::switch::{AttachError, MoveError, OrderError};
 
 impl NodeError {
     /// Whether the request is to blame and not the node.
@@ -12,7 +12,10 @@ impl NodeError {
             | NodeError::Attach(AttachError::Directory(DirectoryError::NoVm(_))) => {
                 ErrorKind::NotFound
             }
-            NodeError::Attach(AttachError::Attributes(_)) | NodeError::Trace(_) => ErrorKind::Wrong,
+            NodeError::Order(OrderError::NotBound { .. }) => ErrorKind::NotFound,
+            NodeError::Attach(AttachError::Attributes(_))
+            | NodeError::Trace(_)
+            | NodeError::Step(_) => ErrorKind::Wrong,
             NodeError::Attach(AttachError::TooMany(_)) | NodeError::TraceBusy(_) => {
                 ErrorKind::Conflict
             }
@@ -20,7 +23,8 @@ impl NodeError {
                 DirectoryError::VmInUse(_) | DirectoryError::DcDiffers { .. },
             )) => ErrorKind::Conflict,
             NodeError::Move(error) => of_move(error),
-            NodeError::Stopped(_) | NodeError::Unanswered => ErrorKind::Stopped,
+            NodeError::Order(_) => ErrorKind::Conflict,
+            NodeError::Stopped(_) | NodeError::Unanswered | NodeError::Silent => ErrorKind::Stopped,
             _ => ErrorKind::Failed,
         }
     }

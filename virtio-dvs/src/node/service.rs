@@ -14,7 +14,7 @@ use crate::node::control::{Attached, EndpointInfo, Info, Ping, PortCounts, PortI
 use crate::node::endpoints;
 use crate::node::join::join;
 use crate::socket::{Listener, SocketError};
-use crate::switch::{AttachError, MoveError, PortId, Told};
+use crate::switch::{AttachError, MoveError, OrderError, PortId, Told};
 use crate::vm::VmAttributes;
 use std::collections::BTreeMap;
 use std::fs::DirBuilder;
@@ -95,6 +95,17 @@ pub enum NodeError {
     /// The VM cannot be attached.
     #[error(transparent)]
     Attach(#[from] AttachError),
+    /// An endpoint is not moved.
+    #[error(transparent)]
+    Order(#[from] OrderError),
+    /// The guest of an endpoint says nothing.
+    #[error(
+        "the guest has not answered in time; what was asked may be carried out yet; or its driver is too old to understand it"
+    )]
+    Silent,
+    /// The body of a step names what it cannot have.
+    #[error("{0}")]
+    Step(&'static str),
     /// A request for a VM that moves is refused.
     #[error(transparent)]
     Move(#[from] MoveError),

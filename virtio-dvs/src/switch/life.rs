@@ -173,6 +173,7 @@ impl Switch {
         port.clear();
         self.forget_port(id);
         self.leaves_survey(id);
+        self.leaves_orders(id);
         self.unwatch_unawaited(dcid, &awaited);
         peers
     }

@@ -23,6 +23,7 @@ mod control;
 mod hands;
 mod life;
 mod moves;
+mod orders;
 pub mod peer;
 mod port;
 mod remote;
@@ -45,6 +46,7 @@ use survey::Survey;
 use thiserror::Error;
 
 pub use moves::{MoveError, MoveRequest, Settled, Ticket};
+pub use orders::{Order, OrderError, OrderKind, Ordered};
 pub use port::EndpointView;
 pub use survey::Told;
 pub use usage::Usage;
@@ -88,6 +90,8 @@ pub enum Action {
     Unwatch(Interest),
     /// What a request for a VM that moves has come to.
     Settled(Ticket, Settled),
+    /// What an order has come to, by its id.
+    Ordered(u64, Ordered),
     /// From now on the rings of the port may be used: see [`Switch::may_run`].
     Carries(PortId),
     /// No VMM sees to a port whose VM is on its way: after a while it goes to [`Switch::abandon`].
@@ -140,6 +144,8 @@ pub struct Switch {
     survey: Option<Survey>,
     /// Tells one survey from the next.
     next_survey: u64,
+    /// What guests were ordered and have not answered, by id.
+    orders: BTreeMap<u64, orders::Waiting>,
     actions: VecDeque<Action>,
     /// Other nodes, if there are any.
     cluster: Option<Cluster>,
@@ -158,6 +164,7 @@ impl Switch {
             next_request: 0,
             survey: None,
             next_survey: 1,
+            orders: BTreeMap::new(),
             actions: VecDeque::new(),
             cluster: None,
         }

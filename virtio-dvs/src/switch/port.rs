@@ -122,6 +122,9 @@ pub(super) struct Port {
     pub(super) owed_gone: BTreeMap<u32, u32>,
     /// ASK found no room.
     pub(super) owed_ask: Option<Frame>,
+    /// ORDERs that found no room: those that a guest may have under way, and for each the word that it took
+    /// too long.
+    pub(super) owed_orders: Vec<Frame>,
     /// A frame of this batch was of a life that is over: the guest does not know.
     pub(super) refused_life: Option<u32>,
     /// A frame was refused in this batch for what its source endpoint is not, or may not.
@@ -164,6 +167,7 @@ impl Port {
             owed_all: false,
             owed_gone: BTreeMap::new(),
             owed_ask: None,
+            owed_orders: Vec::new(),
             refused_life: None,
             refused_source: false,
             may_retry_source: true,
@@ -251,6 +255,7 @@ impl Port {
         self.owed_all = false;
         self.owed_gone.clear();
         self.owed_ask = None;
+        self.owed_orders.clear();
         self.refused_life = None;
         self.refused_source = false;
         self.may_retry_source = true;
@@ -275,6 +280,10 @@ impl Port {
     pub(super) fn lost(&mut self, frame: &Frame) {
         if frame.kind == kind::ASK {
             self.owed_ask = Some(*frame);
+            return;
+        }
+        if frame.kind == kind::ORDER {
+            self.owed_orders.push(*frame);
             return;
         }
         if frame.kind == kind::RENEWED {

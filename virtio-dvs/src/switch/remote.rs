@@ -1,7 +1,7 @@
 //! Frames to and from other nodes.
 
 use crate::directory::{Location, NodeId, Request};
-use crate::frame::{Class, Frame, kind};
+use crate::frame::{Class, Frame, is_for_node};
 use crate::switch::peer::{Notice, Stamp};
 use crate::switch::route::check_form;
 use crate::switch::routes::Found;
@@ -84,7 +84,7 @@ impl Switch {
         payload: usize,
     ) -> Result<PortId, Drop> {
         check_form(header, class, payload)?;
-        if header.kind == kind::TELL {
+        if is_for_node(header.kind) {
             return Err(Drop::NotAsked);
         }
         if !self

@@ -1,6 +1,8 @@
 //! Frames: admission, routes, and who is owed a RETRY.
 
-use crate::frame::{Class, Frame, VM_NODE, class_of, is_request, kind, vm_and_incarnation};
+use crate::frame::{
+    Class, Frame, VM_NODE, class_of, is_for_node, is_request, kind, vm_and_incarnation,
+};
 use crate::privileges::Denied;
 use crate::switch::peer::Notice;
 use crate::switch::port::Port;
@@ -30,7 +32,10 @@ impl Switch {
     /// A frame of the node found no room, or no ring in use. The end of a life is told later;
     /// RETRY(all) stands for everything else.
     pub fn node_frame_lost(&mut self, to: PortId, frame: &Frame) {
-        if let Some(port) = self.port_mut(to) {
+        let orders = &self.orders;
+        if let Some(port) = self.ports.get_mut(to.0).and_then(Option::as_mut) {
+            port.owed_orders
+                .retain(|it| orders.contains_key(&it.op.get()));
             port.lost(frame);
         }
     }
@@ -44,12 +49,14 @@ impl Switch {
         let owed = std::mem::take(&mut port.owed[class.index()]);
         let nodes = std::mem::take(&mut port.owed_nodes[class.index()]);
         let (mut owed_all, mut owed_gone, mut owed_ask) = (false, BTreeMap::new(), None);
+        let mut owed_orders = Vec::new();
         let mut owed_renewed = None;
         if class == Class::Message {
             owed_renewed = port.owed_renewed.take();
             owed_all = std::mem::take(&mut port.owed_all);
             owed_gone = std::mem::take(&mut port.owed_gone);
             owed_ask = port.owed_ask.take();
+            owed_orders = std::mem::take(&mut port.owed_orders);
         }
         if let Some(over) = owed_renewed {
             self.say_renewed(id, over);
@@ -62,6 +69,9 @@ impl Switch {
         }
         if let Some(ask) = owed_ask {
             self.ask_again(id, ask);
+        }
+        for order in owed_orders {
+            self.order_again(id, order);
         }
         for sender in owed {
             self.say_retry(sender, vm);
@@ -77,6 +87,7 @@ impl Switch {
             let said = port.owed_all
                 || !port.owed_gone.is_empty()
                 || port.owed_ask.is_some()
+                || !port.owed_orders.is_empty()
                 || port.owed_renewed.is_some();
             let senders = &port.owed[class.index()];
             let nodes = &port.owed_nodes[class.index()];
@@ -113,7 +124,7 @@ impl Switch {
         check_form(header, class, payload)?;
         let source = self.port(from).ok_or(Drop::ForgedSource)?;
         check_source(source, header)?;
-        if header.kind == kind::TELL {
+        if is_for_node(header.kind) {
             let to_node = header.dst_vm.get() == VM_NODE;
             return to_node.then_some(Verdict::Tell).ok_or(Drop::NotAsked);
         }

@@ -66,6 +66,13 @@ impl Switch {
 
     /// A guest tells: a frame with the verdict [`crate::switch::Verdict::Tell`], and its payload.
     pub fn told(&mut self, from: PortId, header: &Frame, payload: &[u8]) -> Result<(), Drop> {
+        if header.kind == kind::ORDERED {
+            return self.ordered(from, header);
+        }
+        self.told_states(from, header, payload)
+    }
+
+    fn told_states(&mut self, from: PortId, header: &Frame, payload: &[u8]) -> Result<(), Drop> {
         let (nonce, next) = (header.op.get(), header.arg.get());
         let survey = self.survey.as_mut().filter(|it| it.nonce == nonce);
         let survey = survey.ok_or(Drop::NotAsked)?;

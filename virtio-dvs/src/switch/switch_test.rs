@@ -358,5 +358,8 @@ mod hands_tests;
 #[path = "rights_test.rs"]
 mod rights_tests;
 
+#[path = "orders_test.rs"]
+mod orders_tests;
+
 #[path = "survey_test.rs"]
 mod survey_tests;

@@ -54,6 +54,9 @@ pub enum Command {
     Vms,
     /// Endpoints bound by the node's VMs, what they do, and who waits for whom
     Endpoints,
+    /// A step of the move of an endpoint, whose process is moved by its own means, to another VM
+    #[command(subcommand)]
+    Endpoint(EndpointCommand),
     /// Counters of the node's ports
     Counters,
     /// Other nodes of the cluster; none without a cluster
@@ -280,6 +283,44 @@ pub enum TimeoutStrategy {
     Cancel,
     /// The guest stops for as long as it takes.
     Force,
+}
+
+/// Steps of the move of an endpoint, in the VM that has it, which must be one of the node.
+#[derive(Clone, Debug, Subcommand)]
+pub enum EndpointCommand {
+    /// Begin: calls wait from now on. Prints the token by which a process of another VM adopts it
+    Start(Step),
+    /// Let it go to its adopter; done when that has it
+    Commit {
+        /// Which, and how long it may take
+        #[command(flatten)]
+        step: Step,
+        /// The VM that may adopt it; 0: any
+        #[arg(long, default_value_t = 0)]
+        vm: u32,
+    },
+    /// Take the move back: everything goes on as before
+    Rollback(Step),
+}
+
+/// Which endpoint, and how long it may take.
+#[derive(Args, Clone, Debug)]
+pub struct Step {
+    /// The endpoint
+    #[arg(allow_negative_numbers = true)]
+    pub endpoint: i32,
+    /// Its distributed container
+    #[arg(long, default_value_t = 0)]
+    pub dcid: u32,
+    /// After which it is given up, in seconds, 0.1 to 600
+    #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = step_time)]
+    pub timeout: Duration,
+}
+
+fn step_time(text: &str) -> Result<Duration, String> {
+    let time = seconds(text).ok();
+    let time = time.filter(|time| *time <= Duration::from_secs(600));
+    time.ok_or_else(|| "write a number of seconds from 0.1 to 600".to_owned())
 }
 
 /// Calls to be followed.

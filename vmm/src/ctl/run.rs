@@ -7,10 +7,12 @@ use std::time::SystemTime;
 use clap::CommandFactory;
 use serde_json::{Map, Value, json};
 
-use super::args::{Attach, Cli, Command, VmCommand, VmmCommand};
+use super::args::{Attach, Cli, Command, EndpointCommand, VmCommand, VmmCommand};
 use super::client::{Client, ClientError};
 use super::{endpoints, lists, migrate, pki, table, top, trace};
 use virtio_dvs::link::pki::PkiError;
+use virtio_dvs::node::client::Client as NodeClient;
+use virtio_dvs::node::control::{EndpointMove, MoveStep};
 
 /// Largest configuration in bytes.
 const MAX_CONFIG: u64 = 1 << 20;
@@ -77,6 +79,7 @@ pub fn run(cli: &Cli, out: &mut dyn Write) -> Result<(), CtlError> {
                 out,
             );
         }
+        Command::Endpoint(step) => Some(move_endpoint(&node_socket(cli)?, step)?),
         Command::Top(top) => return top::run(&node_socket(cli)?, top, cli.json, out),
         Command::Trace(trace) => return trace::run(&node_sockets(cli)?, trace, cli.json, out),
         Command::Pki(command) => Some(pki::run(command, SystemTime::now())?),
@@ -165,6 +168,23 @@ fn node(client: &Client, command: &Command) -> Result<Option<Value>, CtlError> {
         _ => "node.info",
     };
     Ok(Some(client.get(name)?))
+}
+
+/// Waits for the guest as long as the step may take.
+fn move_endpoint(node: &Path, command: &EndpointCommand) -> Result<Value, CtlError> {
+    let (step, name, vm) = match command {
+        EndpointCommand::Start(step) => (step, MoveStep::Start, 0),
+        EndpointCommand::Commit { step, vm } => (step, MoveStep::Commit, *vm),
+        EndpointCommand::Rollback(step) => (step, MoveStep::Rollback, 0),
+    };
+    let moved = NodeClient::new(node).move_endpoint(&EndpointMove {
+        dcid: step.dcid,
+        endpoint: step.endpoint,
+        step: name,
+        vm,
+        timeout_ms: u64::try_from(step.timeout.as_millis()).unwrap_or(u64::MAX),
+    })?;
+    Ok(json!(moved))
 }
 
 /// The node's form of a VM to attach; limits that are not given are the node's defaults.

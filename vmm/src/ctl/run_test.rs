@@ -154,3 +154,22 @@ fn intervals_have_limits() {
     assert!(refused("0") && refused("nan") && refused("1e9") && refused("-1"));
     assert!(!refused("0.5"));
 }
+
+#[test]
+fn a_step_of_an_endpoint_is_read() {
+    let step = |args: &[&str]| match cli(args).command {
+        Command::Endpoint(EndpointCommand::Commit { step, vm }) => {
+            (step.endpoint, step.dcid, step.timeout.as_millis(), vm)
+        }
+        other => panic!("{other:?}"),
+    };
+    let commit = ["endpoint", "commit", "-3", "--dcid", "1"];
+    assert_eq!(step(&commit), (-3, 1, 10_000, 0));
+    let more = [&commit[..], &["--vm", "2", "--timeout", "0.5"]].concat();
+    assert_eq!(step(&more), (-3, 1, 500, 2));
+    let args = ["dvsctl", "endpoint", "start", "5", "--timeout", "601"];
+    let wrong = Cli::try_parse_from(args).unwrap_err().to_string();
+    assert!(wrong.contains("0.1 to 600"), "{wrong}");
+    let text = error(&["--node", "/nowhere/node.sock", "endpoint", "rollback", "5"]);
+    assert!(text.contains("/nowhere/node.sock"), "{text}");
+}

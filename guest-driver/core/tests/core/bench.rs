@@ -16,9 +16,11 @@ pub mod kind {
     pub const PRIVILEGED: u8 = 7;
     pub const RENEWED: u8 = 8;
     pub const OFFERED: u8 = 9;
+    pub const ORDER: u8 = 10;
     pub const ACK: u8 = 16;
     pub const REFUSED: u8 = 17;
     pub const TELL: u8 = 18;
+    pub const ORDERED: u8 = 19;
     pub const MSG: u8 = 32;
     pub const REQ: u8 = 33;
     pub const NTF: u8 = 34;

@@ -31,7 +31,12 @@ pub struct Net {
     ring_size: usize,
     limits: Limits,
     pub kinds: Vec<u8>,
+    /// What the node was told, and by which VM.
+    pub told: Vec<(u32, Frame)>,
 }
+
+/// The VM id under which the node speaks.
+const NODE: u32 = 0;
 
 pub fn u32_at(frame: &[u8], at: usize) -> u32 {
     u32::from_le_bytes(frame[at..at + 4].try_into().unwrap())
@@ -61,6 +66,7 @@ impl Net {
             ring_size,
             limits,
             kinds: Vec::new(),
+            told: Vec::new(),
         };
         for vm in 1..=vms {
             net.boot(vm);
@@ -89,7 +95,7 @@ impl Net {
     }
 
     /// The node says something.
-    fn node_frame(&mut self, vm: u32, mut frame: Frame) {
+    pub fn node_frame(&mut self, vm: u32, mut frame: Frame) {
         let Some(inc) = self.incarnations.get(&vm).copied() else {
             return;
         };
@@ -271,6 +277,10 @@ impl Net {
             return;
         }
         let dst = u32_at(frame, 16);
+        if dst == NODE {
+            self.told.push((u32_at(frame, 8), Frame::decode(frame)));
+            return;
+        }
         if self.incarnations.get(&dst) != Some(&u32_at(frame, 20)) {
             let (src, inc) = (u32_at(frame, 8), u32_at(frame, 20));
             self.tell(src, kind::GONE, u64::from(dst) | u64::from(inc) << 32);

@@ -5,6 +5,7 @@ mod copies;
 mod failures;
 mod frames;
 mod moves;
+mod orders;
 mod window;
 
 use crate::net::Net;

@@ -2,8 +2,8 @@
 
 use anyhow::{Result, ensure};
 
-use super::actor::Actor;
 use crate::harness::Guest;
+use crate::scenarios::actor::Actor;
 
 /// Endpoints in the guest that moves: a server that computes, one that has taken a request, a
 /// client, a server that waits, a user.

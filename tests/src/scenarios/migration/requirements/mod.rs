@@ -2,7 +2,6 @@
 //! of guests on the old host, the new host and a third are in the middle of calls when it moves,
 //! or make them while it stands still.
 
-mod actor;
 mod bystanders;
 mod cast;
 

@@ -13,17 +13,32 @@ const INTERRUPT: [i32; 2] = [19, 18];
 #[derive(Debug)]
 pub struct Actor {
     name: String,
+    ep: i32,
     task: Task,
 }
 
 impl Actor {
     /// Has a process bind this endpoint and begin with its steps.
     pub fn start(guest: &mut Guest, ep: i32, steps: &str) -> Result<Self> {
+        let mut actor = Self::spawn(guest, ep, steps)?;
+        actor.begun()?;
+        Ok(actor)
+    }
+
+    /// The same of one that is being moved, by this token: it begins when it is let go.
+    pub fn adopt(guest: &mut Guest, ep: i32, token: &str, steps: &str) -> Result<Self> {
+        Self::spawn(guest, ep, &format!("--adopt {token} {steps}"))
+    }
+
+    fn spawn(guest: &mut Guest, ep: i32, steps: &str) -> Result<Self> {
         let task = guest.spawn(&format!("dvs-act --ep {ep} {steps}"))?;
         let name = format!("endpoint {ep}");
-        let mut actor = Self { name, task };
-        actor.expect(&format!("bound {ep}"))?;
-        Ok(actor)
+        Ok(Self { name, ep, task })
+    }
+
+    /// It has its endpoint.
+    pub fn begun(&mut self) -> Result<()> {
+        self.expect(&format!("bound {}", self.ep))
     }
 
     /// Waits for its next line, which must be this.
@@ -49,7 +64,8 @@ impl Actor {
         rest.with_context(|| format!("{}: \"{line}\" instead of \"{begin}\"", self.name))
     }
 
-    fn next(&mut self) -> Result<String> {
+    /// Its next line, whatever it is.
+    pub fn next(&mut self) -> Result<String> {
         self.task
             .wait_line(COMMAND_LIMIT, |line| Some(line.to_owned()))
             .with_context(|| self.name.clone())
