@@ -76,12 +76,19 @@ impl Switch {
         self.retry_all_at(node);
     }
 
-    /// The session with another node is over; the link is made anew by itself.
+    /// The session with another node is over. Whoever dialled it makes it anew; but that node may have been
+    /// started again, and know nobody to dial: so does this one if its VMs talk to VMs there.
     pub fn link_down(&mut self, node: NodeId) {
-        if let Some(link) = self.link_mut(node) {
+        let Some(cluster) = &mut self.cluster else {
+            return;
+        };
+        if let Some(link) = cluster.links.get_mut(&node) {
             link.up = false;
             link.unanswered = false;
             link.owed = Default::default();
+        }
+        if cluster.routes.is_sent_to(node) {
+            self.dial(node);
         }
         self.judge_standing();
     }

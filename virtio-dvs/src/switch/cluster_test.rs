@@ -493,3 +493,20 @@ fn an_endpoint_that_is_bound_elsewhere_ends_the_wait() {
 
 #[path = "cluster_lives_test.rs"]
 mod lives;
+
+#[test]
+fn both_sides_of_a_link_that_is_used_dial_it_anew() {
+    let mut world = World::in_touch();
+    world.switch.link_down(OTHER);
+    world.settle();
+    assert_eq!(world.others, [Action::Dial(OTHER)]);
+    // It is dialled until the node has left: saying so once is enough.
+    world.forget();
+    world.switch.link_up(OTHER);
+    world.switch.link_down(OTHER);
+    world.forget();
+    world.switch.link_up(THIRD);
+    world.switch.link_down(THIRD);
+    world.settle();
+    assert_eq!(world.others, [], "nobody here talks to anybody there");
+}

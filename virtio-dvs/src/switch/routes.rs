@@ -302,6 +302,13 @@ impl Routes {
         at.map(|it| *it.0).collect()
     }
 
+    /// Whether any port has sent to a VM that lives at a node.
+    pub(super) fn is_sent_to(&self, node: NodeId) -> bool {
+        let there = |route: &Route| route.lives.current.is_some_and(|it| it.node == node);
+        let mut used = self.table.values().filter(|it| !it.senders.is_empty());
+        used.any(there)
+    }
+
     /// Whoever waits at this port does not any more.
     pub(super) fn forget_port(&mut self, id: PortId) {
         for route in self.table.values_mut() {

@@ -27,6 +27,30 @@ pub(super) struct Below {
     pub(super) revision: i64,
 }
 
+/// A VM of this node, with what its last life has bound.
+pub(super) struct Own {
+    record: VmRecord,
+    endpoints: Vec<BoundRecord>,
+}
+
+impl Own {
+    /// What of it goes on in this tenure; `None` if the VM has left.
+    pub(super) fn in_tenure(self, tenure: Option<i64>) -> Option<directory::VmRecord> {
+        let Own { record, endpoints } = self;
+        let life = tenure.and_then(|tenure| record.location(tenure));
+        let start = record.start(life);
+        let member = record.member?;
+        Some(directory::VmRecord {
+            attributes: member.attributes,
+            dc: member.dc,
+            life,
+            driving: life.is_some() && record.life.is_some_and(|life| life.driving),
+            start,
+            endpoints: life.map(|_| endpoints).unwrap_or_default(),
+        })
+    }
+}
+
 impl Shared {
     /// All keys that begin with `prefix`, as of one revision.
     pub(super) async fn all_below(&self, prefix: String, only_keys: bool) -> Result<Below, Fail> {
@@ -62,17 +86,17 @@ impl Shared {
         }
     }
 
-    /// The VMs of this node.
-    pub(super) async fn records(self: &Rc<Self>) -> Result<Vec<directory::VmRecord>, Fail> {
+    /// What is written of the VMs of this node.
+    pub(super) async fn own(self: &Rc<Self>) -> Result<Vec<Own>, Fail> {
         let at = self.all_below(self.keys.at(self.me), true).await?;
         let vms = at.found.iter().take(VMS_MAX);
         let vms = vms.filter_map(|it| self.keys.vm_of(self.me, it.key()));
-        let each = |shared: Rc<Shared>, vm| async move { shared.record_of(vm).await };
-        let records = self.for_each(vms.collect(), each).await?;
-        Ok(records.into_iter().flatten().collect())
+        let each = |shared: Rc<Shared>, vm| async move { shared.own_vm(vm).await };
+        let own = self.for_each(vms.collect(), each).await?;
+        Ok(own.into_iter().flatten().collect())
     }
 
-    async fn record_of(self: &Rc<Self>, vm: u32) -> Result<Option<directory::VmRecord>, Fail> {
+    async fn own_vm(self: &Rc<Self>, vm: u32) -> Result<Option<Own>, Fail> {
         let record = async {
             let key = self.keys.vm(vm);
             Snapshot::new(self).get::<VmRecord>(key).await
@@ -82,26 +106,16 @@ impl Shared {
         let Some(record) = record.filter(|record| record.node == self.me) else {
             return Ok(None);
         };
-        let tenure = self.tenure_of(self.me);
-        let life = tenure.and_then(|tenure| record.location(tenure));
-        let start = record.start(life);
-        let Some(member) = record.member else {
-            return Ok(None);
-        };
         let mut endpoints = Vec::new();
-        if let Some(life) = life {
-            let incarnation = life.incarnation;
-            let owner = Owner { vm, incarnation };
-            endpoints = self.endpoints_of(owner, life.dcid, &held).await?;
+        if let Some(member) = record.member.as_ref().filter(|_| record.life.is_some()) {
+            let owner = Owner {
+                vm,
+                incarnation: record.incarnation,
+            };
+            let dcid = member.attributes.dcid;
+            endpoints = self.endpoints_of(owner, dcid, &held).await?;
         }
-        Ok(Some(directory::VmRecord {
-            attributes: member.attributes,
-            dc: member.dc,
-            life,
-            driving: life.is_some() && record.life.is_some_and(|life| life.driving),
-            start,
-            endpoints,
-        }))
+        Ok(Some(Own { record, endpoints }))
     }
 
     pub(super) async fn endpoints_of(

@@ -222,19 +222,17 @@ impl Task {
         let claimed = opening
             .claim(&self.me, &self.options, self.inbox.clone(), orders)
             .await;
-        let (shared, session) = match claimed {
+        let (shared, session, records) = match claimed {
             Ok(claimed) => claimed,
             Err(error) => {
                 let _ = self.opened.send(Err(error));
                 return;
             }
         };
-        tokio::task::spawn_local(session.run());
-        let read = opening.insist(async || shared.records().await).await;
-        let failed = read.is_err();
-        if self.opened.send(read).is_err() || failed {
+        if self.opened.send(Ok(records)).is_err() {
             return;
         }
+        tokio::task::spawn_local(session.run());
         tokio::task::spawn_local(stream::run(shared.clone(), obeyed));
         requests::serve(shared, self.commands).await;
     }

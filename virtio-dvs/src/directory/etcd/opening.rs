@@ -1,5 +1,6 @@
 //! How the directory is opened: by a node that starts, which must know at once what is wrong.
 
+use crate::directory::VmRecord;
 use crate::directory::etcd::EtcdError;
 use crate::directory::etcd::Me;
 use crate::directory::etcd::config::EtcdConfig;
@@ -30,14 +31,14 @@ impl<'a> Opening<'a> {
         Opening { config, deadline }
     }
 
-    /// Connects, and claims this node's number.
+    /// Connects, claims this node's number, and reads what is known of its VMs.
     pub(super) async fn claim(
         &self,
         me: &Me,
         options: &ConnectOptions,
         inbox: Arc<Inbox>,
         orders: UnboundedSender<Order>,
-    ) -> Result<(Rc<Shared>, Session), EtcdError> {
+    ) -> Result<(Rc<Shared>, Session, Vec<VmRecord>), EtcdError> {
         let connect = async || {
             let client = connection::connect(self.config, options).await;
             client.map_err(Fail::Away)
@@ -49,8 +50,18 @@ impl<'a> Opening<'a> {
         let ttl = self.config.ttl();
         let session = Session::new(shared.clone(), &me.address, &me.boot, ttl);
         let claim = self.claim_number(me, session);
-        let (session, ()) = tokio::try_join!(claim, self.check_version(&client))?;
-        Ok((shared, session))
+        // A node that is started again is waited for: it reads at once what only it may change. Of a VM
+        // that is taken from here meanwhile it hears like any other time, since it watches its VMs.
+        let read = self.insist(async || shared.own().await);
+        let version = self.check_version(&client);
+        let (session, (), mut own) = tokio::try_join!(claim, version, read)?;
+        if !session.was_ours {
+            own = self.insist(async || shared.own().await).await?;
+        }
+        let tenure = shared.tenure_of(me.node);
+        let records = own.into_iter().filter_map(|own| own.in_tenure(tenure));
+        let records = records.collect();
+        Ok((shared, session, records))
     }
 
     async fn claim_number(&self, me: &Me, mut session: Session) -> Result<Session, EtcdError> {
@@ -82,10 +93,7 @@ impl<'a> Opening<'a> {
     }
 
     /// Tries until it works, is hopeless, or the time is over.
-    pub(super) async fn insist<T>(
-        &self,
-        attempt: impl AsyncFn() -> Result<T, Fail>,
-    ) -> Result<T, EtcdError> {
+    async fn insist<T>(&self, attempt: impl AsyncFn() -> Result<T, Fail>) -> Result<T, EtcdError> {
         let mut backoff = Backoff::new();
         let mut last = Trouble::Silent;
         loop {

@@ -49,6 +49,8 @@ pub(super) struct Session {
     /// When the last renewal that was answered was asked for.
     renewed: Instant,
     tenure: Option<i64>,
+    /// The number was ours before, and nobody else has had it since.
+    pub(super) was_ours: bool,
     /// What was said of it last.
     told: Lease,
 }
@@ -67,6 +69,7 @@ impl Session {
             lease: 0,
             renewed: Instant::now(),
             tenure: None,
+            was_ours: false,
             told: Lease::Held,
         }
     }
@@ -80,6 +83,7 @@ impl Session {
     pub(super) async fn claim(&mut self) -> Result<Claim, Fail> {
         let key = self.shared.keys.node(self.shared.me);
         loop {
+            self.was_ours = false;
             let mut client = self.shared.client.kv_client();
             let look = self.shared.ask(client.get(key.as_str(), None));
             // At once, since a node that is started again is waited for.
@@ -91,7 +95,8 @@ impl Session {
                 continue;
             };
             let old: NodeRecord = records::decode(found.key(), found.value())?;
-            if !self.was_ours(&old) {
+            self.was_ours = self.is_ours(&old);
+            if !self.was_ours {
                 if self.is_renewed(found.lease()).await? {
                     return Ok(Claim::InUse(old.address));
                 }
@@ -105,7 +110,7 @@ impl Session {
         }
     }
 
-    fn was_ours(&self, old: &NodeRecord) -> bool {
+    fn is_ours(&self, old: &NodeRecord) -> bool {
         let same_place = old.address == self.record.address && old.boot == self.record.boot;
         let starts = self.tenure.is_none();
         old.instance == self.record.instance || (starts && same_place)
