@@ -122,10 +122,11 @@ fn faults(dice: &mut Dice, settings: &Settings, programs: &[Program]) -> Vec<Fau
     faults
 }
 
-/// Some time, seldom longer than a backstop waits.
+/// Some time, seldom longer than a backstop waits. Where a link has room for two frames, what is for a machine
+/// that stands still meanwhile is sent anew each time that one of them has gone: that would be too many events.
 fn long(dice: &mut Dice, settings: &Settings) -> u64 {
     match dice.below(20) {
-        0 => dice.between(1_500 * MS, 4_000 * MS),
+        0 if settings.link_room > 2 => dice.between(1_500 * MS, 4_000 * MS),
         1..=6 => dice.between(settings.ttl_ns / 2, 2 * settings.ttl_ns),
         _ => dice.delay(5 * MS),
     }

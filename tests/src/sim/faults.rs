@@ -85,12 +85,15 @@ impl World {
     fn host_lost(&mut self, host: usize, down: u64, to: Option<usize>) {
         let ttl = self.plan.settings.ttl_ns;
         self.out_of_order(down.max(ttl) + MS);
+        let vms = 1..=self.plan.settings.vms;
+        let others: Vec<u32> = vms.filter(|&vm| self.has_left(vm)).collect();
         self.vmms_lost(host, down);
-        for vm in 1..=self.plan.settings.vms {
+        for vm in others {
             let guest = self.guest(vm);
-            if guest.host != host || guest.attaching || guest.migration.is_some() {
+            if guest.host != host || guest.attaching {
                 continue;
             }
+            let to = to.filter(|_| guest.migration.is_none());
             if self.guest(vm).power == Power::On {
                 self.die(vm);
             }

@@ -39,17 +39,25 @@ impl World {
         }
     }
 
-    /// The VMM of a machine that moves dies, with what it runs; false: it does not move.
+    /// The VMM of a machine that moves dies, with what it runs; false: its VMM knows of no move.
     pub(in crate::sim) fn vmm_crashes(&mut self, vm: u32, down: u64) -> bool {
-        let Some(number) = self.guest(vm).migration else {
+        let Some(number) = self.guest(vm).migration.filter(|_| !self.has_left(vm)) else {
             return false;
         };
-        let side = match self.migrations[number].arrived {
-            true => Side::Destination,
-            false => Side::Source,
-        };
+        let side = self.migrations[number].runs_at();
         self.kill_vmm(number, side, down);
         true
+    }
+
+    /// The machine does not move, or it died with its VMM and was started again by another one, while the
+    /// other side still asks for the one that was.
+    pub(in crate::sim) fn has_left(&self, vm: u32) -> bool {
+        let guest = self.guest(vm);
+        guest.migration.is_none_or(|number| {
+            let migration = &self.migrations[number];
+            let lives = migration.vmms[migration.runs_at() as usize].lives;
+            !lives && guest.power == Power::On && guest.paused.is_none()
+        })
     }
 
     /// All VMMs of a host die.

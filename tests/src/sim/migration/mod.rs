@@ -119,6 +119,14 @@ impl Migration {
         &mut self.vmms[side as usize]
     }
 
+    /// Whose VMM has the machine.
+    const fn runs_at(&self) -> Side {
+        match self.arrived {
+            true => Side::Destination,
+            false => Side::Source,
+        }
+    }
+
     fn host(&self, side: Side) -> usize {
         self.vmms[side as usize].host
     }
