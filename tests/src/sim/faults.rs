@@ -90,7 +90,7 @@ impl World {
         self.vmms_lost(host, down);
         for vm in others {
             let guest = self.guest(vm);
-            if guest.host != host || guest.attaching {
+            if guest.host != host || guest.attaching || guest.lost {
                 continue;
             }
             let to = to.filter(|_| guest.migration.is_none());

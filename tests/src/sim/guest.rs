@@ -25,6 +25,8 @@ pub(super) struct Guest {
     pub(super) power: Power,
     /// It has no port yet on the host where it belongs.
     pub(super) attaching: bool,
+    /// It was lost on its way, and somebody looks where it may be started again.
+    pub(super) lost: bool,
     /// Counts VMMs, so that events of an earlier one are known.
     pub(super) boot: u64,
     /// Counts cores.
@@ -66,6 +68,7 @@ impl Guest {
             host,
             power: Power::Off,
             attaching: true,
+            lost: false,
             boot: 0,
             life: 0,
             incarnation: 0,

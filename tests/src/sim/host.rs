@@ -99,6 +99,10 @@ impl World {
         if self.guest(vm).host != host {
             return; // It is to be elsewhere by now.
         }
+        if !self.hosts[host].switch.may_run(port) {
+            // It was prepared for a move that was given up meanwhile.
+            return self.attach_later(vm);
+        }
         self.guest_mut(vm).attaching = false;
         self.agenda.add(self.now, Event::SwitchOn { vm });
     }

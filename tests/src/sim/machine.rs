@@ -44,7 +44,7 @@ impl World {
     }
 
     /// It has left that node, was about to come, or was given back: its port goes after a while.
-    fn attach_later(&mut self, vm: u32) {
+    pub(super) fn attach_later(&mut self, vm: u32) {
         self.out_of_order(PATIENCE);
         self.agenda.add(self.now + PATIENCE, Event::Attach { vm });
     }

@@ -124,6 +124,7 @@ impl World {
             self.trace(|| format!("VM {vm} is lost with its VMMs"));
             self.count.lost += 1;
             self.die(vm);
+            self.guest_mut(vm).lost = true;
             self.out_of_order(PATIENCE);
             self.agenda.add(self.now + PATIENCE, Event::Recover { vm });
         }
@@ -131,29 +132,20 @@ impl World {
 
     /// A machine that was lost is started again, where its record is.
     pub(in crate::sim) fn recover(&mut self, vm: u32) {
-        if self.guest(vm).power == Power::On || self.guest(vm).attaching {
-            return; // Somebody was faster.
-        }
         self.out_of_order(PATIENCE);
         let wanted = self.directory.desks.iter().any(|desk| desk.wants(vm));
         let place = self.directory.truth.place(vm);
         let host = place.map_or(self.guest(vm).host, |it| host_of(it.node));
         let port = self.hosts[host].switch.port_of(vm);
-        let state = port.and_then(|port| self.hosts[host].ports.get(&port));
-        let cut_off = state.is_some_and(|it| it.cut_off);
         // A port that was given back is there until its node has given it up.
         let barred = port.is_some_and(|it| !self.hosts[host].switch.may_run(it));
-        if wanted
-            || cut_off
-            || barred
-            || !self.hosts[host].up
-            || (place.is_some() && port.is_none())
-        {
+        if wanted || barred || !self.hosts[host].up || (place.is_some() && port.is_none()) {
             return self.agenda.add(self.now + PATIENCE, Event::Recover { vm });
         }
-        self.guest_mut(vm).host = host;
+        let guest = self.guest_mut(vm);
+        (guest.host, guest.lost) = (host, false);
         if place.is_none() {
-            self.guest_mut(vm).attaching = true;
+            guest.attaching = true;
             return self.attach(vm);
         }
         self.agenda.add(self.now, Event::SwitchOn { vm });
