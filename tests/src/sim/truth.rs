@@ -142,11 +142,14 @@ impl Truth {
     }
 
     /// The VMs of a node, as it finds them when it starts. Of the lives of an earlier boot of its
-    /// host none goes on; all others do, as far as their guests know.
+    /// host none goes on, nor do those of an earlier tenure, once there is a new one; all others do, as far as
+    /// their guests know.
     pub(super) fn records(&self, node: NodeId, rebooted: bool) -> Vec<VmRecord> {
         let mine = self.vms.iter().filter(|it| it.1.node == node);
         mine.filter_map(|(&vm, it)| {
-            let life = it.life.as_ref().filter(|_| !rebooted);
+            let now = self.tenure(node);
+            let goes_on = |life: &&Life| now.is_none_or(|now| life.tenure == now);
+            let life = it.life.as_ref().filter(|_| !rebooted).filter(goes_on);
             let record = VmRecord {
                 attributes: it.member.clone()?,
                 dc: DcAttributes::default(),
