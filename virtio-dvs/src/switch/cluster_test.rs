@@ -510,3 +510,20 @@ fn both_sides_of_a_link_that_is_used_dial_it_anew() {
     world.settle();
     assert_eq!(world.others, [], "nobody here talks to anybody there");
 }
+
+#[test]
+fn what_is_heard_late_sends_no_vm_away_that_was_attached_since() {
+    let mut world = World::in_touch();
+    world.switch.attach(VmAttributes::new(9, 0)).unwrap();
+    world.settle();
+    let id = world.port(9);
+    world.switch.news(News::Vm {
+        vm: 9,
+        lives: alive(at(OTHER, 4, 6)),
+    });
+    world.settle();
+    assert_eq!(world.switch.port_of(9), Some(id));
+    world.switch.connected(id);
+    world.settle();
+    assert!(world.switch.incarnation(id).is_some());
+}

@@ -18,8 +18,13 @@ impl Switch {
         let Some(id) = self.any_port_of(vm) else {
             return;
         };
-        // Where a life was asked for, the answer tells: what is heard before it may be older.
-        let settled = |port: &&mut Port| !matches!(port.life, Life::Asked(_));
+        // Where a life was asked for, the answer tells: what is heard before it may be older. So is what is heard
+        // of a VM that was attached and has not lived here: only who has no lease loses it to another node, and
+        // hears of that when it asks for a life.
+        let settled = |port: &&mut Port| {
+            let has_lived = port.epoch != 0 || port.stage != Stage::Here;
+            has_lived && !matches!(port.life, Life::Asked(_))
+        };
         let port = self.port_mut(id).filter(settled);
         let Some(port) = port.filter(|port| port.epoch < epoch) else {
             return;
