@@ -143,6 +143,8 @@ impl Switch {
             match self.port_mut(id).filter(alive) {
                 // Somebody may take it before, and would have to take what is new again.
                 Some(port) if port.stage == Stage::Held => port.given_up = true,
+                // It was given back: whoever takes it begins it, or it is over when nobody does.
+                Some(port) if port.forgotten => {}
                 Some(_) => self.renew(id),
                 None => {}
             }

@@ -290,6 +290,21 @@ fn what_was_taken_and_never_ran_may_be_given_back() {
 }
 
 #[test]
+fn what_was_given_back_begins_no_life_with_the_next_lease() {
+    let mut world = World::new();
+    let id = world.taken();
+    world.located(9, alive(NINE_HERE));
+    world.ask(MoveRequest::Forget { vm: 9 });
+    world.has_declined();
+    let life = world.switch.incarnation(id);
+    world.switch.news(News::Lease(Lease::Lapsed));
+    world.switch.news(News::Lease(Lease::Held));
+    world.settle();
+    assert_eq!(world.switch.incarnation(id), life);
+    assert!(world.asked.is_empty(), "whoever takes it back begins it");
+}
+
+#[test]
 fn what_has_not_run_is_given_back_when_its_vmm_goes() {
     let mut world = World::new();
     let id = world.taken();
