@@ -16,8 +16,11 @@ pub const FOR_MACHINE: &[&str] = &["qemu-system-x86"];
 pub const FOR_HOSTS: &[&str] = &["iproute2", "etcd-server"];
 /// To run guests of QEMU next to ours.
 pub const FOR_PEERS: &[&str] = &["qemu-system-x86"];
+/// To put bugs into a copy of the tree.
+pub const FOR_BUGS: &[&str] = &["patch"];
 /// To check the sources, and for the tests of the directory of a cluster.
 pub const FOR_TESTS: &[&str] = &[
+    "patch",
     "sparse",
     "clang",
     "libclang-rt-14-dev",

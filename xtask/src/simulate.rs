@@ -7,6 +7,7 @@ use std::process::{Command, ExitCode};
 use anyhow::{Context, Result, bail};
 
 use crate::command::{run, run_shown, text};
+use crate::packages;
 use crate::workspace::{Workspace, cargo};
 
 /// Each of these puts a bug into the tree.
@@ -64,14 +65,29 @@ fn build(root: &Path, target: &Path) -> Result<PathBuf> {
     Ok(target.join("release/dvs-simulate"))
 }
 
-fn find_bugs(workspace: &Workspace) -> Result<ExitCode> {
-    let place = workspace.target().join("bugs");
-    let tree = copy_of_tree(workspace, &place)?;
+/// Whether each bug can still be put into the tree.
+pub fn bugs_apply(workspace: &Workspace) -> Result<()> {
+    for patch in bugs(workspace)? {
+        let applied = apply(workspace.root(), &patch, &["--dry-run"]);
+        applied.with_context(|| format!("{} does not apply any more", patch.display()))?;
+    }
+    Ok(())
+}
+
+fn bugs(workspace: &Workspace) -> Result<Vec<PathBuf>> {
     let mut patches = fs::read_dir(workspace.source(BUGS))?
         .map(|entry| Ok(entry?.path()))
         .collect::<Result<Vec<PathBuf>>>()?;
     patches.retain(|path| path.extension().is_some_and(|it| it == "patch"));
     patches.sort();
+    Ok(patches)
+}
+
+fn find_bugs(workspace: &Workspace) -> Result<ExitCode> {
+    packages::require(packages::FOR_BUGS)?;
+    let place = workspace.target().join("bugs");
+    let tree = copy_of_tree(workspace, &place)?;
+    let patches = bugs(workspace)?;
     println!("{:>9} {:>9}  bug", "history", "moving");
     let mut all = true;
     for patch in &patches {

@@ -15,6 +15,7 @@ use crate::command::run as run_command;
 use crate::driver;
 use crate::image::Image;
 use crate::kernel::Headers;
+use crate::simulate::bugs_apply;
 use crate::workspace::{Workspace, cargo};
 
 /// One executable may take this long, and be silent for as long.
@@ -54,6 +55,9 @@ pub fn run(workspace: &Workspace, interrupt: &Interrupt, suites: &Suites, tally:
     });
     tally.step("one version of each rust-vmm crate", || {
         one_version(workspace)
+    });
+    tally.step("the simulator's bugs can be put in", || {
+        bugs_apply(workspace)
     });
     tally.step("module under W=1 and sparse", || {
         let image = Image::up_to_date(workspace)?;
