@@ -165,6 +165,29 @@ fn a_guest_whose_life_was_given_up_where_it_comes_back_to_is_told_so() {
 }
 
 #[test]
+fn a_guest_that_comes_back_while_its_life_is_being_ended_is_told_so() {
+    let mut world = World::new();
+    let id = world.held();
+    world.switch.disconnected(id);
+    // Its VMM asks for it while the directory does not answer; meanwhile its time is up.
+    let from = place(ME, 10, 10);
+    world.take(1, from);
+    world.switch.abandon(id);
+    let owner = crate::directory::Owner {
+        vm: 1,
+        incarnation: 10,
+    };
+    let found = Answer::Seen(Ok(Some(seen(1, place(ME, 11, 10), true))));
+    world.answer(&Request::Take { vm: 1, from }, found);
+    world.answer(&Request::End(owner), Answer::Done(Ok(())));
+    world.forget();
+    world.run(1);
+    assert_eq!(world.switch.incarnation(id), Some(12));
+    let said = world.said();
+    assert!(said.contains(&(1, kind::RENEWED, 12)), "{said:?}");
+}
+
+#[test]
 fn a_vm_whose_vmm_has_gone_may_be_taken_for_a_while() {
     let mut world = World::new();
     let id = world.held();
