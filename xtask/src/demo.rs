@@ -4,7 +4,7 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
-use dvs_report::{Event, Figures};
+use dvs_report::{Event, Figures, Mode};
 
 use crate::child::Interrupt;
 use crate::runner::{Runner, SILENCE, Work};
@@ -14,6 +14,28 @@ use crate::workspace::Workspace;
 
 /// A demonstration may take this long; one of a hundred moves is the longest.
 const LIMIT: Duration = Duration::from_secs(3600);
+
+/// The demonstration whose moves are too many for one emulated machine, and in how many they are made.
+const SOAK: &str = "migration-soak";
+const SOAK_ROUNDS: u32 = 10;
+
+/// Runs the scenario and shows it; gives whether it succeeded, and its figures.
+fn play(runner: &Runner<'_>, work: &Work) -> Result<(bool, Figures)> {
+    let mut view = View::new();
+    let mut report = None;
+    let succeeded = runner.run_to_end(work, &mut |event| {
+        view.show(&event);
+        if let Event::Demo(figures) = event {
+            report = Some(figures);
+        }
+    })?;
+    let scenario = work.arguments.last().map_or("", String::as_str);
+    if let Some(message) = view.failure() {
+        bail!("{scenario}: {message}");
+    }
+    let report = report.context("the scenario ended without a result")?;
+    Ok((succeeded, report))
+}
 
 /// Runs the scenario, shows it, and prints its figures.
 pub fn run(
@@ -30,18 +52,19 @@ pub fn run(
         limit: LIMIT,
         silence: SILENCE,
     };
-    let mut view = View::new();
-    let mut report = None;
-    let succeeded = runner.run_to_end(&work, &mut |event| {
-        view.show(&event);
-        if let Event::Demo(figures) = event {
-            report = Some(figures);
+    let rounds = match runner.mode() {
+        Mode::Nested if scenario == SOAK => SOAK_ROUNDS,
+        _ => 1,
+    };
+    let (mut succeeded, mut report) = play(&runner, &work)?;
+    for round in 2..=rounds {
+        eprintln!("round {round} of {rounds}");
+        let (well, more) = play(&runner, &work)?;
+        succeeded &= well;
+        if let (Figures::Moves(all), Figures::Moves(more)) = (&mut report, more) {
+            all.add(more);
         }
-    })?;
-    if let Some(message) = view.failure() {
-        bail!("{scenario}: {message}");
     }
-    let mut report = report.context("the scenario ended without a result")?;
     let seconds = started.elapsed().as_secs_f64();
     let whole = match &mut report {
         Figures::Calls(calls) => {

@@ -103,6 +103,25 @@ impl MigrationReport {
     pub fn whole(&self) -> bool {
         self.lost + self.duplicated + self.out_of_order + self.errors == 0
     }
+
+    /// Adds what a further round of the same scenario has come to.
+    pub fn add(&mut self, round: MigrationReport) {
+        self.migrations.extend(round.migrations);
+        for (client, more) in self.clients.iter_mut().zip(round.clients) {
+            client.calls += more.calls;
+            client.longest_calm_ms = client.longest_calm_ms.max(more.longest_calm_ms);
+            client.longest_moving_ms = client.longest_moving_ms.max(more.longest_moving_ms);
+        }
+        self.rpcs += round.rpcs;
+        self.copies += round.copies;
+        self.pages_written += round.pages_written;
+        self.lost += round.lost;
+        self.duplicated += round.duplicated;
+        self.out_of_order += round.out_of_order;
+        self.errors += round.errors;
+        self.max_stall_ms = self.max_stall_ms.max(round.max_stall_ms);
+        self.seconds += round.seconds;
+    }
 }
 
 /// What there is to be seen at the moment.

@@ -1,4 +1,4 @@
-use crate::{DowntimeParts, Event, Figures, Migration, MigrationReport, Mode};
+use crate::{ClientFigures, DowntimeParts, Event, Figures, Migration, MigrationReport, Mode};
 
 fn report() -> MigrationReport {
     MigrationReport {
@@ -67,4 +67,35 @@ fn one_error_of_any_kind_is_too_many() {
     ] {
         assert!(!wrong.whole());
     }
+}
+
+#[test]
+fn rounds_are_added_up() {
+    let client = |calls, calm, moving| ClientFigures {
+        name: "client".into(),
+        calls,
+        longest_calm_ms: calm,
+        longest_moving_ms: moving,
+    };
+    let round = |clients, lost, stall| MigrationReport {
+        clients: vec![clients],
+        lost,
+        max_stall_ms: stall,
+        ..report()
+    };
+    let mut all = round(client(3, 1.0, 9.0), 0, 9.0);
+    all.add(round(client(4, 2.0, 5.0), 1, 5.0));
+    let both = MigrationReport {
+        migrations: [report().migrations, report().migrations].concat(),
+        clients: vec![client(7, 2.0, 9.0)],
+        rpcs: 20,
+        copies: 4,
+        pages_written: 10,
+        lost: 1,
+        max_stall_ms: 9.0,
+        seconds: 120.0,
+        ..report()
+    };
+    assert_eq!(all, both);
+    assert!(!all.whole());
 }
