@@ -15,9 +15,13 @@ use serde::de::DeserializeOwned;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 use thiserror::Error;
 
 mod connection;
+
+/// How long an answer may take, beside what the node was given to do.
+const ANSWER_TIME: Duration = Duration::from_secs(30);
 
 /// Why there is no answer.
 #[derive(Debug, Error)]
@@ -55,6 +59,8 @@ pub enum ClientError {
 #[derive(Debug, Clone)]
 pub struct Client {
     path: PathBuf,
+    /// How long an answer may take.
+    patience: Duration,
     /// A connection that nobody uses just now.
     kept: Option<Arc<Mutex<Option<Connection>>>>,
 }
@@ -64,6 +70,7 @@ impl Client {
     pub fn new(path: impl Into<PathBuf>) -> Client {
         Client {
             path: path.into(),
+            patience: ANSWER_TIME,
             kept: None,
         }
     }
@@ -151,7 +158,11 @@ impl Client {
 
     /// Does a step of the move of an endpoint, and waits for its guest.
     pub fn move_endpoint(&self, step: &EndpointMove) -> Result<EndpointMoved, ClientError> {
-        self.put("endpoint.move", step)
+        let patient = Client {
+            patience: ANSWER_TIME.saturating_add(Duration::from_millis(step.timeout_ms)),
+            ..self.clone()
+        };
+        patient.put("endpoint.move", step)
     }
 
     /// What was counted.
@@ -225,7 +236,7 @@ impl Client {
             Some(connection) => connection,
             None => Connection::open(&self.path)?,
         };
-        let answer = connection.exchange(request)?;
+        let answer = connection.exchange(request, self.patience)?;
         if let Some(kept) = &self.kept {
             *lock(kept) = Some(connection);
         }

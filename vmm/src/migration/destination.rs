@@ -1,22 +1,18 @@
 //! The control thread of the side that a VM comes to.
 
-use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::fd::AsFd;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
-use dvs_migration::compat::Host;
-use dvs_migration::destination::{Action, Destination, Event, Outcome, Waits};
-use dvs_migration::layout::Layout;
-use dvs_migration::message::{Accept, Offer, ToDestination, ToSource};
-use dvs_migration::pages::{Attempt, Compression, MAX_STREAMS};
-use dvs_migration::precopy::Sent;
-use dvs_migration::progress::{Progress, Side, State};
-use socket2::SockRef;
+use dvs_migration::destination::{Action, Event, Outcome};
+use dvs_migration::message::{Accept, Offer, ToSource};
+use dvs_migration::pages::MAX_STREAMS;
+use dvs_migration::progress::{Progress, State};
 
-use super::channel::{Channel, Security};
+use super::channel::Security;
 use super::events::Events;
 use super::guest::Guest;
 use super::host;
@@ -29,7 +25,11 @@ use super::source::give_up;
 use super::worker::Worker;
 use super::{Ending, Main, Migration, Stages, Step};
 use crate::api::config::{ConsoleConfig, ConsoleMode, DvsConfig, VmConfig};
-use crate::machine::memory::GuestMemory;
+
+mod shared;
+
+use shared::Stage;
+pub(super) use shared::{Arrival, Memory, Shared};
 
 /// Connections that are served at once, at most: the control connection, data streams, and some
 /// that turn out to be strangers.
@@ -74,14 +74,8 @@ impl Receiving {
         let address = listener.local_addr().map_err(listen)?;
         let host = host::host(&request, info.nodeid, &cluster, address.port())?;
         let (events, inbox) = Events::open();
-        let shared = Arc::new(Shared {
-            host,
-            events,
-            stage: Mutex::new(Stage::Listening),
-            listener: listener.try_clone().map_err(listen)?,
-            memory: OnceLock::new(),
-            guest: OnceLock::new(),
-        });
+        let door = listener.try_clone().map_err(listen)?;
+        let shared = Arc::new(Shared::new(host, events, door));
         let start = |error: std::io::Error| format!("cannot start a migration: {error}");
         let first = connected.ok().map(|(socket, _)| socket);
         accept(listener, first, security, shared.clone()).map_err(start)?;
@@ -122,132 +116,6 @@ impl Migration for Receiving {
     }
 
     fn guest_stopped(&self) {}
-}
-
-/// Guest memory that pages go to.
-#[derive(Debug)]
-pub(super) struct Memory {
-    pub(super) guest: GuestMemory,
-    pub(super) layout: Layout,
-    pub(super) touched: Touched,
-}
-
-/// A source that makes an offer.
-#[derive(Debug)]
-pub(super) struct Arrival {
-    pub(super) channel: Arc<Channel>,
-    pub(super) offer: Box<Offer>,
-}
-
-#[derive(Debug)]
-enum Stage {
-    /// Nobody has come.
-    Listening,
-    /// The state machine knows.
-    Under {
-        machine: Box<Destination>,
-        /// All connections, the control connection first.
-        channels: Vec<Arc<Channel>>,
-    },
-    /// It was given up before anybody came.
-    Cancelled,
-}
-
-/// What all threads of a migration share.
-#[derive(Debug)]
-pub(super) struct Shared {
-    host: Host,
-    events: Events<Event>,
-    stage: Mutex<Stage>,
-    listener: TcpListener,
-    memory: OnceLock<Arc<Memory>>,
-    guest: OnceLock<Guest>,
-}
-
-impl Shared {
-    fn lock(&self) -> MutexGuard<'_, Stage> {
-        self.stage.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn now(&self) -> Duration {
-        self.events.now()
-    }
-
-    /// Something happened.
-    pub(super) fn tell(&self, event: Event) {
-        self.events.tell(event);
-    }
-
-    /// A source makes an offer: the first one is the one.
-    pub(super) fn arrive(&self, arrival: Arrival) -> Result<(), String> {
-        let mut stage = self.lock();
-        match &*stage {
-            Stage::Listening => {}
-            _ => return Err("a VM is on its way here already".into()),
-        }
-        let machine = Destination::new(self.host.clone(), Waits::default(), self.now());
-        *stage = Stage::Under {
-            machine: Box::new(machine),
-            channels: vec![arrival.channel],
-        };
-        drop(stage);
-        self.tell(Event::Peer(ToDestination::Offer(arrival.offer)));
-        Ok(())
-    }
-
-    /// A data stream comes; gives where its pages go, and how they are packed.
-    pub(super) fn join(
-        &self,
-        attempt: Attempt,
-        stream: u16,
-        channel: &Arc<Channel>,
-    ) -> Result<(Arc<Memory>, Compression), String> {
-        let now = self.now();
-        let mut stage = self.lock();
-        let Stage::Under { machine, channels } = &mut *stage else {
-            return Err("no VM is on its way here".into());
-        };
-        let memory = self.memory.get().cloned();
-        machine
-            .join(now, attempt, stream)
-            .map_err(|error| error.to_string())?;
-        channels.push(channel.clone());
-        let compression = machine.progress(now).compression;
-        let memory = memory.ok_or("the machine is not built yet")?;
-        Ok((memory, compression))
-    }
-
-    /// Pages are in memory.
-    pub(super) fn applied(&self, pages: Sent) {
-        let now = self.now();
-        if let Stage::Under { machine, .. } = &mut *self.lock() {
-            machine.applied(now, pages);
-        }
-    }
-
-    fn progress(&self) -> Progress {
-        let stage = self.lock();
-        if let Stage::Under { machine, .. } = &*stage {
-            return machine.progress(self.now());
-        }
-        let mut progress = Progress::new(Side::Destination, 0);
-        if matches!(*stage, Stage::Cancelled) {
-            progress.state = State::Cancelled;
-        } else {
-            progress.blocked_by = Some("a source has to come".into());
-        }
-        progress
-    }
-
-    /// Nobody else may come, and all who are here leave.
-    fn close(&self) {
-        if let Err(error) = SockRef::from(&self.listener).shutdown(Shutdown::Both) {
-            tracing::debug!(%error, "nobody listened any more");
-        }
-        if let Stage::Under { channels, .. } = &*self.lock() {
-            channels.iter().for_each(|channel| channel.close());
-        }
-    }
 }
 
 /// The connection that is standard input, and its own address.

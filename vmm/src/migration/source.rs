@@ -2,15 +2,14 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use dvs_migration::message::{Offer, ToDestination};
 use dvs_migration::pages::{Attempt, Compression};
 use dvs_migration::place::Place;
-use dvs_migration::precopy::{Next, Sent};
-use dvs_migration::progress::{Progress, Side, State};
+use dvs_migration::progress::{Progress, State};
 use dvs_migration::source::{Action, Config, Event, Outcome, Source};
 use dvs_migration::text::Text;
 use virtio_dvs::node::control::Info;
@@ -26,6 +25,11 @@ use super::worker::Worker;
 use super::{Ending, Main, Migration, Stages, Step};
 use crate::api::config::VmConfig;
 use crate::machine::MACHINE_VERSION;
+
+mod shared;
+
+pub(super) use shared::Shared;
+use shared::Stage;
 
 /// How long whatever is undone may take before it is reported that the migration is over.
 const UNDOING: Duration = Duration::from_secs(10);
@@ -57,15 +61,7 @@ impl Sending {
     /// Starts it; returns at once.
     pub fn start(leaving: Leaving, main: Main) -> std::io::Result<Self> {
         let (events, inbox) = Events::open();
-        let shared = Arc::new(Shared {
-            vm: leaving.vm,
-            events,
-            stage: Mutex::new(Stage::Early {
-                cancelled: false,
-                error: None,
-            }),
-            changed: Condvar::new(),
-        });
+        let shared = Arc::new(Shared::new(leaving.vm, events));
         let control = shared.clone();
         std::thread::Builder::new()
             .name("migration".into())
@@ -99,103 +95,6 @@ impl Migration for Sending {
 
     fn guest_stopped(&self) {
         self.0.tell(Event::GuestStopped);
-    }
-}
-
-/// How far it is.
-#[derive(Debug)]
-enum Stage {
-    /// Both hosts are asked for what the state machine begins with.
-    Early {
-        cancelled: bool,
-        error: Option<String>,
-    },
-    /// The state machine knows.
-    Under(Box<Source>),
-}
-
-/// What all threads of a migration share.
-#[derive(Debug)]
-pub(super) struct Shared {
-    vm: u32,
-    events: Events<Event>,
-    stage: Mutex<Stage>,
-    /// There may be something for the data streams.
-    changed: Condvar,
-}
-
-impl Shared {
-    fn lock(&self) -> MutexGuard<'_, Stage> {
-        self.stage.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn now(&self) -> Duration {
-        self.events.now()
-    }
-
-    /// Something happened.
-    pub(super) fn tell(&self, event: Event) {
-        self.events.tell(event);
-    }
-
-    /// What a data stream does next; `None` when the migration is over.
-    pub(super) fn next(&self, stream: u16) -> Option<Next> {
-        let mut stage = self.lock();
-        loop {
-            let now = self.now();
-            let Stage::Under(source) = &mut *stage else {
-                return None;
-            };
-            stage = match source.next(now, stream) {
-                Next::Idle if source.deadline().is_none() => return None,
-                Next::Idle => self
-                    .changed
-                    .wait(stage)
-                    .unwrap_or_else(PoisonError::into_inner),
-                Next::Wait(until) => {
-                    let waited = self.changed.wait_timeout(stage, until.saturating_sub(now));
-                    waited.unwrap_or_else(PoisonError::into_inner).0
-                }
-                next => return Some(next),
-            };
-        }
-    }
-
-    /// A data stream has sent a batch.
-    pub(super) fn sent(&self, sent: Sent) {
-        let now = self.now();
-        if let Stage::Under(source) = &mut *self.lock() {
-            source.sent(now, sent);
-        }
-    }
-
-    fn progress(&self) -> Progress {
-        match &*self.lock() {
-            Stage::Under(source) => source.progress(self.now()),
-            Stage::Early { cancelled, error } => {
-                let mut progress = Progress::new(Side::Source, self.vm);
-                progress.state = match error {
-                    None => State::Setup,
-                    Some(_) if *cancelled => State::Cancelled,
-                    Some(_) => State::Failed,
-                };
-                progress.total = Some(self.now());
-                progress.error = error.clone().map(Text::from);
-                progress.blocked_by = match error {
-                    None => Some("the node and the destination are asked".into()),
-                    Some(_) => None,
-                };
-                progress
-            }
-        }
-    }
-
-    fn fail(&self, why: String) -> Ending {
-        tracing::warn!(vm = self.vm, "the VM stays here: {why}");
-        if let Stage::Early { error, .. } = &mut *self.lock() {
-            *error = Some(why);
-        }
-        Ending::Stayed
     }
 }
 

@@ -13,8 +13,6 @@ use tokio::net::UnixStream;
 use tokio::runtime::{Builder, Runtime};
 use tokio::time::timeout;
 
-/// How long an answer may take.
-const TIMEOUT: Duration = Duration::from_secs(30);
 /// Largest answer, in bytes.
 const ANSWER_MAX: usize = 64 << 20;
 
@@ -72,10 +70,11 @@ impl Connection {
         self.carrier.is_some()
     }
 
-    /// Asks, and waits for the answer.
+    /// Asks, and waits for the answer, so long at most.
     pub(super) fn exchange(
         &mut self,
         request: Request<Full<Bytes>>,
+        patience: Duration,
     ) -> Result<(StatusCode, Bytes), ClientError> {
         let path = &self.path;
         let sender = &mut self.sender;
@@ -99,7 +98,7 @@ impl Connection {
         };
         let answered = self
             .runtime
-            .block_on(async { timeout(TIMEOUT, exchange).await });
+            .block_on(async { timeout(patience, exchange).await });
         answered.map_err(|_| ClientError::Timeout(self.path.clone()))?
     }
 }
