@@ -205,17 +205,15 @@ impl Switch {
 
     /// The life of a VM that was given up is over, here and in the directory.
     fn end_abandoned(&mut self, id: PortId) {
-        let was_taken = self.port(id).is_some_and(|it| it.stage == Stage::Taken);
         let over = self.over_here(id);
         let Some(port) = self.port_mut(id) else {
             return;
         };
         port.stage = Stage::Here;
         port.given_up = false;
-        if was_taken {
-            // It was taken while this was asked: its guest comes, and knows of no end.
-            port.owed_renewed = over.map(|it| it.incarnation);
-        }
+        // It may have been taken while this was asked, and its guest comes, which knows of no end. Any other guest
+        // learns nothing new by it.
+        port.owed_renewed = over.map(|it| it.incarnation);
         let vm = port.attributes.vm;
         if port.forgotten {
             self.remove(id);

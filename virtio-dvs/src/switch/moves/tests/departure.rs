@@ -166,6 +166,12 @@ fn a_guest_whose_life_was_given_up_where_it_comes_back_to_is_told_so() {
 
 #[test]
 fn a_guest_that_comes_back_while_its_life_is_being_ended_is_told_so() {
+    for released_before in [false, true] {
+        comes_back_while_its_life_is_being_ended(released_before);
+    }
+}
+
+fn comes_back_while_its_life_is_being_ended(released_before: bool) {
     let mut world = World::new();
     let id = world.held();
     world.switch.disconnected(id);
@@ -179,6 +185,9 @@ fn a_guest_that_comes_back_while_its_life_is_being_ended_is_told_so() {
     };
     let found = Answer::Seen(Ok(Some(seen(1, place(ME, 11, 10), true))));
     world.answer(&Request::Take { vm: 1, from }, found);
+    if released_before {
+        world.ask(MoveRequest::Release { vm: 1 });
+    }
     world.answer(&Request::End(owner), Answer::Done(Ok(())));
     world.forget();
     world.run(1);
