@@ -4,7 +4,7 @@
 use crate::device::fabric::Done;
 use crate::device::worker::{Worker, apply};
 use event_manager::{RemoteEndpoint, SubscriberId, SubscriberOps};
-use std::sync::mpsc;
+use std::sync::mpsc::{self, Receiver};
 use thiserror::Error;
 
 /// The node has stopped.
@@ -52,12 +52,18 @@ impl Remote {
         &self,
         task: impl FnOnce(&mut Worker, Done<T>) + Send + 'static,
     ) -> Result<T, Stopped> {
-        let (sender, receiver) = mpsc::sync_channel(1);
-        let done: Done<T> = Box::new(move |value| {
-            // Whoever asked may have left.
-            let _ = sender.try_send(value);
-        });
+        let (done, receiver) = reply();
         self.run(move |worker| task(worker, done))?;
         receiver.recv().map_err(|_| Stopped)
     }
+}
+
+/// What gives a result to whoever waits at the other end.
+pub fn reply<T: Send + 'static>() -> (Done<T>, Receiver<T>) {
+    let (sender, receiver) = mpsc::sync_channel(1);
+    let done: Done<T> = Box::new(move |value| {
+        // Whoever asked may have left.
+        let _ = sender.try_send(value);
+    });
+    (done, receiver)
 }

@@ -17,7 +17,8 @@ pub(super) fn join(config: &NodeConfig, cluster: &ClusterConfig) -> Result<Fabri
     let me = NodeId(config.nodeid);
     // Others may connect as soon as they find the address.
     let epoch = Instant::now();
-    let links = Links::open(cluster.links(me), Box::new(random()?), epoch.elapsed())?;
+    let numbers = Xoshiro256PlusPlus::from_seed(random()?);
+    let links = Links::open(cluster.links(me), Box::new(numbers), epoch.elapsed())?;
     let address = cluster.address().to_string();
     let boot = boot_id()?;
     let who = Me {
@@ -32,13 +33,13 @@ pub(super) fn join(config: &NodeConfig, cluster: &ClusterConfig) -> Result<Fabri
     Ok(fabric)
 }
 
-/// Numbers that nobody else can guess.
-fn random() -> Result<Xoshiro256PlusPlus, NodeError> {
-    let mut seed = [0; 32];
-    let got =
-        getrandom(&mut seed, GetRandomFlags::empty()).map_err(|it| NodeError::Random(it.into()))?;
-    if got < seed.len() {
+/// Bytes that nobody else can guess.
+pub(super) fn random<const N: usize>() -> Result<[u8; N], NodeError> {
+    let mut bytes = [0; N];
+    let got = getrandom(&mut bytes, GetRandomFlags::empty())
+        .map_err(|it| NodeError::Random(it.into()))?;
+    if got < N {
         return Err(NodeError::Random(std::io::ErrorKind::UnexpectedEof.into()));
     }
-    Ok(Xoshiro256PlusPlus::from_seed(seed))
+    Ok(bytes)
 }

@@ -1,15 +1,14 @@
 //! VMs that move: what their VMMs ask of the node. Whoever asks may ask again: what was carried out
 //! already is only told again.
 
-use crate::device::fabric::Done;
-use crate::device::remote::Stopped;
+use crate::device::remote::{Stopped, reply};
 use crate::device::worker::Worker;
 use crate::directory::{self, NodeId, Residence, Start};
 use crate::node::control::{Attached, Place, Taken};
 use crate::node::service::{Control, NodeError};
 use crate::switch::{MoveRequest, PortId, Settled};
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::{self, RecvTimeoutError};
+use std::sync::mpsc::RecvTimeoutError;
 use std::time::Duration;
 
 /// How long the directory has to answer. A VM that waits stands still for as long.
@@ -92,11 +91,7 @@ impl Control {
     }
 
     fn request_move(&self, request: MoveRequest) -> Result<Option<Residence>, NodeError> {
-        let (sender, receiver) = mpsc::sync_channel(1);
-        let done: Done<Settled> = Box::new(move |settled| {
-            // Whoever asked may have left.
-            let _ = sender.try_send(settled);
-        });
+        let (done, receiver) = reply::<Settled>();
         self.remote
             .run(move |worker| worker.fabric().request_move(request, done))?;
         match receiver.recv_timeout(ANSWER_TIME) {

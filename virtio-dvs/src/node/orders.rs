@@ -1,14 +1,12 @@
 //! Endpoints that are moved from outside: docs/endpoint-migration.md.
 
-use crate::device::fabric::Done;
-use crate::device::remote::Stopped;
+use crate::device::remote::{Stopped, reply};
 use crate::node::control::{EndpointMove, EndpointMoved, MoveStep};
+use crate::node::join::random;
 use crate::node::service::{Control, NodeError};
 use crate::switch::{Order, OrderKind, Ordered};
-use rustix::rand::{GetRandomFlags, getrandom};
-use std::io::ErrorKind;
 use std::ops::RangeInclusive;
-use std::sync::mpsc::{self, RecvTimeoutError};
+use std::sync::mpsc::RecvTimeoutError;
 use std::time::Duration;
 
 /// How long a step may take, in milliseconds.
@@ -22,16 +20,12 @@ impl Control {
     pub fn move_endpoint(&self, step: &EndpointMove) -> Result<EndpointMoved, NodeError> {
         let order = order(step)?;
         let id = unguessable()?;
-        let (sender, receiver) = mpsc::sync_channel(1);
-        let done: Done<Ordered> = Box::new(move |ordered| {
-            // Whoever asked may have left.
-            let _ = sender.try_send(ordered);
-        });
-        let run = &self.remote;
-        run.run(move |worker| worker.fabric().order(id, order, done))?;
+        let (done, receiver) = reply::<Ordered>();
+        let node = &self.remote;
+        node.run(move |worker| worker.fabric().order(id, order, done))?;
         let mut ordered = receiver.recv_timeout(Duration::from_millis(step.timeout_ms));
         if ordered == Err(RecvTimeoutError::Timeout) {
-            run.run(move |worker| worker.fabric().cancel_order(id))?;
+            node.run(move |worker| worker.fabric().cancel_order(id))?;
             ordered = receiver.recv_timeout(GIVE_UP_TIME);
         }
         match ordered {
@@ -40,7 +34,7 @@ impl Control {
                 Ok(EndpointMoved { token })
             }
             Err(RecvTimeoutError::Timeout) => {
-                run.run(move |worker| worker.fabric().forget_order(id))?;
+                node.run(move |worker| worker.fabric().forget_order(id))?;
                 Err(NodeError::Silent)
             }
             Err(RecvTimeoutError::Disconnected) => Err(Stopped.into()),
@@ -67,13 +61,10 @@ fn order(step: &EndpointMove) -> Result<Order, NodeError> {
 
 /// A number that nobody guesses, and not 0.
 fn unguessable() -> Result<u64, NodeError> {
-    let mut bytes = [0; 8];
     loop {
-        let got = getrandom(&mut bytes, GetRandomFlags::empty());
-        match got.map_err(|error| NodeError::Random(error.into()))? {
-            8 if bytes != [0; 8] => return Ok(u64::from_ne_bytes(bytes)),
-            8 => {}
-            _ => return Err(NodeError::Random(ErrorKind::UnexpectedEof.into())),
+        match u64::from_ne_bytes(random()?) {
+            0 => {}
+            number => return Ok(number),
         }
     }
 }

@@ -1,8 +1,8 @@
 //! A running node and what can be done with it.
 
 use crate::device::event_loop::{Loop, StartError};
-use crate::device::fabric::{Done, Fabric, TraceBusy};
-use crate::device::remote::{Remote, Stopped};
+use crate::device::fabric::{Fabric, TraceBusy};
+use crate::device::remote::{Remote, Stopped, reply};
 use crate::device::worker::{Worker, spawn_session};
 use crate::directory::Directory;
 use crate::directory::etcd::EtcdError;
@@ -23,7 +23,7 @@ use std::net::SocketAddr;
 use std::os::unix::fs::DirBuilderExt;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::{self, RecvTimeoutError};
+use std::sync::mpsc::RecvTimeoutError;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use thiserror::Error;
@@ -205,11 +205,7 @@ impl Control {
     pub fn endpoints(&self) -> Result<Vec<EndpointInfo>, NodeError> {
         // One survey at a time; nothing is left half done by one that was broken off.
         let _turn = self.survey.lock().unwrap_or_else(PoisonError::into_inner);
-        let (sender, receiver) = mpsc::sync_channel(1);
-        let done: Done<BTreeMap<u32, Told>> = Box::new(move |told| {
-            // Whoever asked may have left.
-            let _ = sender.try_send(told);
-        });
+        let (done, receiver) = reply::<BTreeMap<u32, Told>>();
         self.remote.run(|worker| worker.fabric().survey(done))?;
         let mut told = receiver.recv_timeout(TELL_TIME);
         if told.is_err() {

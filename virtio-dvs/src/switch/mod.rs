@@ -145,7 +145,7 @@ pub struct Switch {
     /// Tells one survey from the next.
     next_survey: u64,
     /// What guests were ordered and have not answered, by id.
-    orders: BTreeMap<u64, orders::Waiting>,
+    orders: BTreeMap<u64, PortId>,
     actions: VecDeque<Action>,
     /// Other nodes, if there are any.
     cluster: Option<Cluster>,
@@ -326,12 +326,17 @@ impl Switch {
     }
 
     fn say(&mut self, to: PortId, kind: u8, arg: u64) {
-        let Some(port) = self.port(to) else {
-            return;
-        };
-        let mut frame = Frame::from_node(kind, port.attributes.vm, port.last_incarnation());
-        frame.arg = arg.into();
-        self.actions.push_back(Action::Say(to, frame));
+        if let Some(mut frame) = self.frame_to(to, kind) {
+            frame.arg = arg.into();
+            self.actions.push_back(Action::Say(to, frame));
+        }
+    }
+
+    /// A frame of the node to the guest of a port.
+    fn frame_to(&self, to: PortId, kind: u8) -> Option<Frame> {
+        let port = self.port(to)?;
+        let (vm, incarnation) = (port.attributes.vm, port.last_incarnation());
+        Some(Frame::from_node(kind, vm, incarnation))
     }
 
     fn say_retry(&mut self, to: PortId, vm: u32) {

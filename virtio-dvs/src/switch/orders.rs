@@ -68,21 +68,14 @@ pub enum OrderError {
 /// What an order has come to. Of a start there is the token by which the endpoint is adopted.
 pub type Ordered = Result<Option<Token>, OrderError>;
 
-/// An order that a guest has not answered.
-#[derive(Debug)]
-pub(super) struct Waiting {
-    port: PortId,
-    vm: u32,
-}
-
 impl Switch {
     /// Orders something. `id` is not 0, and a number that nobody guesses, since a move that begins has it as
     /// its token. [`Action::Ordered`] follows, unless [`Switch::forget_order`] comes before.
     pub fn order(&mut self, id: u64, order: Order) {
         match self.may_order(&order) {
-            Ok(waiting) => {
-                self.say_order(&waiting, id, order.number, code(order.kind));
-                self.orders.insert(id, waiting);
+            Ok(port) => {
+                self.orders.insert(id, port);
+                self.say_order(port, id, order.number, code(order.kind));
             }
             Err(error) => self.actions.push_back(Action::Ordered(id, Err(error))),
         }
@@ -90,9 +83,8 @@ impl Switch {
 
     /// An order has taken too long: its guest gives it up, and says so.
     pub fn cancel_order(&mut self, id: u64) {
-        if let Some(waiting) = self.orders.remove(&id) {
-            self.say_order(&waiting, id, 0, order::CANCEL);
-            self.orders.insert(id, waiting);
+        if let Some(port) = self.orders.get(&id) {
+            self.say_order(*port, id, 0, order::CANCEL);
         }
     }
 
@@ -101,7 +93,7 @@ impl Switch {
         self.orders.remove(&id);
     }
 
-    fn may_order(&self, order: &Order) -> Result<Waiting, OrderError> {
+    fn may_order(&self, order: &Order) -> Result<PortId, OrderError> {
         let Order { dcid, number, .. } = *order;
         let has_it = |id: &PortId| {
             let port = self.port(*id);
@@ -115,29 +107,27 @@ impl Switch {
         if !port.running {
             return Err(OrderError::NotRunning(vm));
         }
-        let under_way = self.orders.values().filter(|it| it.port == id).count();
+        let under_way = self.orders.values().filter(|it| **it == id).count();
         if under_way >= ORDERS_MAX {
             return Err(OrderError::Busy(vm));
         }
-        Ok(Waiting { port: id, vm })
+        Ok(id)
     }
 
-    fn say_order(&mut self, waiting: &Waiting, id: u64, number: i32, what: u64) {
-        let Some(port) = self.port(waiting.port) else {
+    fn say_order(&mut self, port: PortId, id: u64, number: i32, what: u64) {
+        let Some(mut frame) = self.frame_to(port, kind::ORDER) else {
             return;
         };
-        let mut frame = Frame::from_node(kind::ORDER, waiting.vm, port.last_incarnation());
         frame.op = id.into();
         frame.dst_ep = number.into();
         frame.arg = what.into();
-        self.actions.push_back(Action::Say(waiting.port, frame));
+        self.actions.push_back(Action::Say(port, frame));
     }
 
     /// A guest says what an order has come to.
     pub(super) fn ordered(&mut self, from: PortId, header: &Frame) -> Result<(), Drop> {
         let id = header.op.get();
-        let asked = self.orders.get(&id).is_some_and(|it| it.port == from);
-        if !asked || header.len.get() != 0 {
+        if self.orders.get(&id) != Some(&from) || header.len.get() != 0 {
             return Err(Drop::NotAsked);
         }
         self.orders.remove(&id);
@@ -158,13 +148,16 @@ impl Switch {
 
     /// Who lives no more carries nothing out.
     pub(super) fn leaves_orders(&mut self, id: PortId) {
-        let theirs = self.orders.iter().filter(|(_, it)| it.port == id);
-        let theirs: Vec<(u64, u32)> = theirs.map(|(order, it)| (*order, it.vm)).collect();
-        for (order, vm) in theirs {
-            self.orders.remove(&order);
-            let gone = Err(OrderError::Gone(vm));
-            self.actions.push_back(Action::Ordered(order, gone));
-        }
+        let Some(vm) = self.attributes(id).map(|it| it.vm) else {
+            return;
+        };
+        let actions = &mut self.actions;
+        self.orders.retain(|order, port| {
+            if *port == id {
+                actions.push_back(Action::Ordered(*order, Err(OrderError::Gone(vm))));
+            }
+            *port != id
+        });
     }
 }
 

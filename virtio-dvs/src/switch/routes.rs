@@ -297,16 +297,17 @@ impl Routes {
 
     /// VMs that live at a node.
     pub(super) fn at(&self, node: NodeId) -> Vec<u32> {
-        let there = |route: &Route| route.lives.current.is_some_and(|it| it.node == node);
-        let at = self.table.iter().filter(|it| there(it.1));
-        at.map(|it| *it.0).collect()
+        self.living_at(node).map(|it| *it.0).collect()
+    }
+
+    fn living_at(&self, node: NodeId) -> impl Iterator<Item = (&u32, &Route)> {
+        let there = move |route: &Route| route.lives.current.is_some_and(|it| it.node == node);
+        self.table.iter().filter(move |it| there(it.1))
     }
 
     /// Whether any port has sent to a VM that lives at a node.
     pub(super) fn is_sent_to(&self, node: NodeId) -> bool {
-        let there = |route: &Route| route.lives.current.is_some_and(|it| it.node == node);
-        let mut used = self.table.values().filter(|it| !it.senders.is_empty());
-        used.any(there)
+        self.living_at(node).any(|it| !it.1.senders.is_empty())
     }
 
     /// Whoever waits at this port does not any more.

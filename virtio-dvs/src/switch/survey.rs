@@ -124,11 +124,9 @@ impl Switch {
     }
 
     fn ask_guest(&mut self, id: PortId, nonce: u64, place: u64) {
-        let Some(port) = self.port(id) else {
+        let Some(mut ask) = self.frame_to(id, kind::ASK) else {
             return;
         };
-        let (vm, incarnation) = (port.attributes.vm, port.last_incarnation());
-        let mut ask = Frame::from_node(kind::ASK, vm, incarnation);
         ask.op = nonce.into();
         ask.arg = place.into();
         self.actions.push_back(Action::Say(id, ask));

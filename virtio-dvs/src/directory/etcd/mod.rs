@@ -222,7 +222,7 @@ impl Task {
         let claimed = opening
             .claim(&self.me, &self.options, self.inbox.clone(), orders)
             .await;
-        let (shared, session, records) = match claimed {
+        let (shared, records) = match claimed {
             Ok(claimed) => claimed,
             Err(error) => {
                 let _ = self.opened.send(Err(error));
@@ -232,7 +232,6 @@ impl Task {
         if self.opened.send(Ok(records)).is_err() {
             return;
         }
-        tokio::task::spawn_local(session.run());
         tokio::task::spawn_local(stream::run(shared.clone(), obeyed));
         requests::serve(shared, self.commands).await;
     }

@@ -38,7 +38,7 @@ impl<'a> Opening<'a> {
         options: &ConnectOptions,
         inbox: Arc<Inbox>,
         orders: UnboundedSender<Order>,
-    ) -> Result<(Rc<Shared>, Session, Vec<VmRecord>), EtcdError> {
+    ) -> Result<(Rc<Shared>, Vec<VmRecord>), EtcdError> {
         let connect = async || {
             let client = connection::connect(self.config, options).await;
             client.map_err(Fail::Away)
@@ -54,24 +54,28 @@ impl<'a> Opening<'a> {
         // that is taken from here meanwhile it hears like any other time, since it watches its VMs.
         let read = self.insist(async || shared.own().await);
         let version = self.check_version(&client);
-        let (session, (), mut own) = tokio::try_join!(claim, version, read)?;
-        if !session.was_ours {
+        let (before, (), mut own) = tokio::try_join!(claim, version, read)?;
+        if !before {
             own = self.insist(async || shared.own().await).await?;
         }
         let tenure = shared.tenure_of(me.node);
         let records = own.into_iter().filter_map(|own| own.in_tenure(tenure));
         let records = records.collect();
-        Ok((shared, session, records))
+        Ok((shared, records))
     }
 
-    async fn claim_number(&self, me: &Me, mut session: Session) -> Result<Session, EtcdError> {
+    /// From then on the lease is kept. Gives whether the number was ours before.
+    async fn claim_number(&self, me: &Me, mut session: Session) -> Result<bool, EtcdError> {
         // Whoever has our number has a lease to lose it.
         let deadline = self.deadline + self.config.ttl();
         let mut backoff = Backoff::new();
         let mut last = Trouble::Silent;
         loop {
             match timeout_at(deadline, session.claim()).await {
-                Ok(Ok(Claim::Ours)) => return Ok(session),
+                Ok(Ok(Claim::Ours { before })) => {
+                    tokio::task::spawn_local(session.run());
+                    return Ok(before);
+                }
                 Ok(Ok(Claim::InUse(address))) => {
                     let node = me.node;
                     return Err(EtcdError::NodeInUse { node, address });

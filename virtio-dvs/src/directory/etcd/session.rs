@@ -18,7 +18,10 @@ const RENEWALS: u32 = 6;
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Claim {
     /// The number is ours.
-    Ours,
+    Ours {
+        /// It was before, and nobody else has had it since.
+        before: bool,
+    },
     /// A node at this address has it, and renews its lease.
     InUse(String),
 }
@@ -49,8 +52,6 @@ pub(super) struct Session {
     /// When the last renewal that was answered was asked for.
     renewed: Instant,
     tenure: Option<i64>,
-    /// The number was ours before, and nobody else has had it since.
-    pub(super) was_ours: bool,
     /// What was said of it last.
     told: Lease,
 }
@@ -69,7 +70,6 @@ impl Session {
             lease: 0,
             renewed: Instant::now(),
             tenure: None,
-            was_ours: false,
             told: Lease::Held,
         }
     }
@@ -83,20 +83,19 @@ impl Session {
     pub(super) async fn claim(&mut self) -> Result<Claim, Fail> {
         let key = self.shared.keys.node(self.shared.me);
         loop {
-            self.was_ours = false;
             let mut client = self.shared.client.kv_client();
             let look = self.shared.ask(client.get(key.as_str(), None));
             // At once, since a node that is started again is waited for.
             let (answer, mut grant) = tokio::try_join!(look, self.grant())?;
             let Some(found) = answer.kvs().first() else {
                 if self.write(&key, None, grant).await? {
-                    return Ok(Claim::Ours);
+                    return Ok(Claim::Ours { before: false });
                 }
                 continue;
             };
             let old: NodeRecord = records::decode(found.key(), found.value())?;
-            self.was_ours = self.is_ours(&old);
-            if !self.was_ours {
+            let before = self.was_ours(&old);
+            if !before {
                 if self.is_renewed(found.lease()).await? {
                     return Ok(Claim::InUse(old.address));
                 }
@@ -105,12 +104,12 @@ impl Session {
             if old.boot != self.record.boot {
                 self.remove(&key, found).await?;
             } else if self.write(&key, Some(found), grant).await? {
-                return Ok(Claim::Ours);
+                return Ok(Claim::Ours { before });
             }
         }
     }
 
-    fn is_ours(&self, old: &NodeRecord) -> bool {
+    fn was_ours(&self, old: &NodeRecord) -> bool {
         let same_place = old.address == self.record.address && old.boot == self.record.boot;
         let starts = self.tenure.is_none();
         old.instance == self.record.instance || (starts && same_place)
@@ -246,7 +245,7 @@ impl Session {
         let mut backoff = Backoff::new();
         loop {
             match self.claim().await {
-                Ok(Claim::Ours) => return,
+                Ok(Claim::Ours { .. }) => return,
                 Ok(Claim::InUse(address)) => {
                     let me = self.shared.me;
                     tracing::error!("{me} is also at {address}; stop one of the two");
