@@ -109,6 +109,11 @@ impl Source {
             return None;
         }
         self.lost_to = None;
+        // Whatever was given up meanwhile, this is the life that its guest knows.
+        let from = Place {
+            life: self.place.life,
+            ..from
+        };
         self.taking = Some(Taking::new(from, self.place.node, now));
         Some(Action::Take { from })
     }

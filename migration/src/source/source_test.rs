@@ -257,6 +257,16 @@ fn what_has_not_run_at_the_destination_is_waited_for_and_taken_back() {
 }
 
 #[test]
+fn a_guest_that_is_taken_back_is_in_the_life_that_it_was_in() {
+    let mut source = handed_over();
+    told(&mut source, 160, ToSource::Returned("no threads".into()));
+    // The node there was cut off, and the VM's next life has begun.
+    let renewed = Place { life: 9, ..THERE };
+    let taken = source.handle(ms(180), Event::Taken(Ok(Some(renewed.into()))));
+    assert_eq!(taken, [Action::Take { from: THERE }]);
+}
+
+#[test]
 fn what_runs_at_the_destination_is_given_up() {
     let (_, left) = unheard(Start::Made);
     assert_eq!(left[0], Action::Destroy);

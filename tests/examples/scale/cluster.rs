@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use virtio_dvs::directory::{
-    Answer, BoundRecord, Lease, Lives, Location, News, NodeId, Request, Start, VmRecord,
+    Answer, BoundRecord, Lease, Lives, Location, News, NodeId, Place, Request, Seen, Start,
+    VmRecord,
 };
 use virtio_dvs::frame::{CTL_BIND, Class, ControlRequest, Frame, kind};
 use virtio_dvs::switch::{Action, Switch, Verdict};
@@ -148,7 +149,13 @@ impl Cluster {
                 start: Start::Made,
                 endpoints: self.bound.get(&vm).cloned().unwrap_or_default(),
             };
-            if self.nodes[node].restore(record).is_ok() {
+            let place = Place {
+                node: life.node,
+                epoch: life.epoch,
+                incarnation: life.incarnation,
+            };
+            let seen = Seen { place, record };
+            if self.nodes[node].restore(seen).is_ok() {
                 self.connect(node, vm);
             }
         }

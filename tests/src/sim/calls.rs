@@ -212,10 +212,12 @@ impl World {
         self.ledger.down(number, now);
         self.processes[program].exiting = true;
         let killed = self.dice.chance(50);
-        let call = match self.processes[program].state {
-            State::Calling(doing) if killed || doing.wanted.act == Act::Bind => doing.id,
+        let calling = match self.processes[program].state {
+            State::Calling(doing) => Some(doing),
             _ => None,
         };
+        let binds = calling.is_some_and(|it| it.wanted.act == Act::Bind);
+        let call = calling.filter(|_| killed || binds).and_then(|it| it.id);
         if let Some(core) = self.guest_mut(old).core.as_mut() {
             if let Some(id) = call {
                 core.cancel(id, EINTR, now);
@@ -227,6 +229,7 @@ impl World {
         let process = &mut self.processes[program];
         process.restart();
         process.moved |= vm != old;
+        process.left_binding |= vm != old && binds;
         process.vm = vm;
         self.exec_later(program, down);
     }
@@ -304,8 +307,9 @@ impl World {
 
     fn bound(&mut self, program: usize, result: i32, outcome: &Outcome) {
         if result == 0 {
-            self.processes[program].generation = outcome.from.gen_;
-            self.processes[program].moved = false;
+            let process = &mut self.processes[program];
+            process.generation = outcome.from.gen_;
+            process.moved = process.left_binding;
             let place = self.place(program);
             self.ledger.up(place, self.now);
             self.think(program);

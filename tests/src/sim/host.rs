@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use virtio_dvs::directory::{
-    Answer, Directory, DirectoryError, NodeId, RequestId, VmRecord, local::Local,
+    Answer, Directory, DirectoryError, NodeId, RequestId, Seen, local::Local,
 };
 use virtio_dvs::switch::{Action, PortId, Switch, Ticket};
 
@@ -303,7 +303,7 @@ impl World {
     }
 
     /// What the directory knows of the VMs of a host.
-    fn records(&mut self, host: usize) -> Vec<VmRecord> {
+    fn records(&mut self, host: usize) -> Vec<Seen> {
         if !self.is_cluster() {
             return self.hosts[host].directory.records();
         }
@@ -324,9 +324,9 @@ impl World {
         let records = self.records(host);
         let state = &mut self.hosts[host];
         state.up = true;
-        for record in records {
-            let adopted = record.driving;
-            match state.switch.restore(record) {
+        for seen in records {
+            let adopted = seen.record.driving;
+            match state.switch.restore(seen) {
                 Ok(port) => {
                     let port_state = Port {
                         adopted,

@@ -93,6 +93,8 @@ pub(super) struct Process {
     pub(super) exiting: bool,
     /// It was bound in another machine before.
     pub(super) moved: bool,
+    /// It exited there before its bind was answered: the answer may come at any time, until it is given back.
+    pub(super) left_binding: bool,
     calls_left: u32,
     open: VecDeque<Open>,
     /// Generations that it saw of others.
@@ -111,6 +113,7 @@ impl Process {
             generation: 0,
             exiting: false,
             moved: false,
+            left_binding: false,
             calls_left: match program.role {
                 Role::Client { calls } => calls,
                 _ => 0,

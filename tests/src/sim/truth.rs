@@ -144,7 +144,7 @@ impl Truth {
     /// The VMs of a node, as it finds them when it starts. Of the lives of an earlier boot of its
     /// host none goes on, nor do those of an earlier tenure, once there is a new one; all others do, as far as
     /// their guests know.
-    pub(super) fn records(&self, node: NodeId, rebooted: bool) -> Vec<VmRecord> {
+    pub(super) fn records(&self, node: NodeId, rebooted: bool) -> Vec<Seen> {
         let mine = self.vms.iter().filter(|it| it.1.node == node);
         mine.filter_map(|(&vm, it)| {
             let now = self.tenure(node);
@@ -158,7 +158,8 @@ impl Truth {
                 start: life.map_or(Start::Made, |life| life.start),
                 endpoints: self.bound_by(it.owner(vm)),
             };
-            Some(record)
+            let place = self.place(vm)?;
+            Some(Seen { place, record })
         })
         .collect()
     }

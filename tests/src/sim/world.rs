@@ -24,8 +24,9 @@ const BATCH: usize = 64;
 const EVENTS_MAX: u64 = 300_000;
 /// Times that clients look for messages that came last.
 const ROUNDS_MAX: u32 = 200;
-/// Lines of the trace that are kept.
+/// Lines of the trace that are kept, and how many of them are of its beginning.
 const TRACE_MAX: usize = 4_000;
+const TRACE_BEGINNING: usize = 1_000;
 
 /// Everything there is in a history.
 #[derive(Debug)]
@@ -162,7 +163,8 @@ impl World {
     pub(super) fn trace(&mut self, line: impl FnOnce() -> String) {
         if self.tracing {
             if self.lines.len() >= TRACE_MAX {
-                self.lines.pop_front();
+                self.lines.remove(TRACE_BEGINNING);
+                self.lines[TRACE_BEGINNING] = "...".to_owned();
             }
             let (ms, ns) = (self.now / MS, self.now % MS);
             self.lines.push_back(format!("{ms:6}.{ns:06} {}", line()));

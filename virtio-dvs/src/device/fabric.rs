@@ -155,9 +155,9 @@ impl Fabric {
             traces: trace::Traces::default(),
             directory,
         };
-        for record in fabric.directory.records() {
-            let adopted = record.driving;
-            let id = fabric.switch.restore(record)?;
+        for seen in fabric.directory.records() {
+            let adopted = seen.record.driving;
+            let id = fabric.switch.restore(seen)?;
             fabric.add_device(id, adopted);
         }
         fabric.settle();

@@ -1,6 +1,6 @@
 use super::*;
 use crate::directory::{
-    Answer, Interest, Lease, Lives, Location, News, NodeId, Request, RequestId, VmRecord,
+    Answer, Interest, Lease, Lives, Location, News, NodeId, Request, RequestId, Seen,
 };
 use crate::link::{LinkConfig, Readiness, Watch as LinkWatch};
 use crate::spec::{QUEUE_BULK_RX, QUEUE_BULK_TX};
@@ -44,7 +44,7 @@ impl Shared {
 }
 
 impl Directory for Shared {
-    fn records(&self) -> Vec<VmRecord> {
+    fn records(&self) -> Vec<Seen> {
         Vec::new()
     }
 

@@ -6,7 +6,7 @@ use crate::directory::journal::{Change, FORMAT, FORMAT_OLDEST, Journal};
 use crate::directory::state::{State, Vm};
 use crate::directory::{
     Answer, Directory, DirectoryError, Endpoint, Found, Interest, Lives, Location, News, NodeId,
-    Owner, Request, RequestId, Start, VmRecord, next,
+    Owner, Place, Request, RequestId, Seen, Start, VmRecord, next,
 };
 use crate::privileges::Privileges;
 use crate::vm::{DcAttributes, VmAttributes};
@@ -238,7 +238,7 @@ impl Local {
 }
 
 impl Directory for Local {
-    fn records(&self) -> Vec<VmRecord> {
+    fn records(&self) -> Vec<Seen> {
         let record = |vm: &Vm| VmRecord {
             attributes: vm.attributes.clone(),
             dc: vm.dc.clone(),
@@ -247,7 +247,17 @@ impl Directory for Local {
             start: Start::Made,
             endpoints: self.state.endpoints_of(vm.attributes.vm),
         };
-        self.state.vms.values().map(record).collect()
+        let seen = |vm| {
+            let record = record(vm);
+            let incarnation = record.life.map_or(0, |it| it.incarnation);
+            let place = Place {
+                node: NodeId::default(),
+                epoch: EPOCH,
+                incarnation,
+            };
+            Seen { place, record }
+        };
+        self.state.vms.values().map(seen).collect()
     }
 
     fn submit(&mut self, id: RequestId, request: Request) {

@@ -166,17 +166,17 @@ fn what_was_there_is_there_again() {
     assert_eq!(privilege(&mut directory, owner, 0), Ok(generation));
     let records = directory.records();
     assert_eq!(
-        records[0].life.map(|it| it.incarnation),
+        records[0].record.life.map(|it| it.incarnation),
         Some(owner.incarnation)
     );
-    assert!(records[0].driving && !records[1].driving);
-    let bound = records[0].endpoints[0];
+    assert!(records[0].record.driving && !records[1].record.driving);
+    let bound = records[0].record.endpoints[0];
     assert_eq!(
         (bound.number, bound.generation, bound.nonce),
         (5, generation, 9)
     );
     assert_eq!(bound.privileges, Some(RIGHTS));
-    assert_eq!(records[0].attributes, administrator(1));
+    assert_eq!(records[0].record.attributes, administrator(1));
     drop(directory);
     let mut directory = open(&files, "boot");
     assert_eq!(directory.records(), records);
@@ -186,7 +186,12 @@ fn what_was_there_is_there_again() {
     // After a boot of the host nobody lives, but numbers do not come again.
     let mut directory = open(&files, "another boot");
     assert_eq!(directory.records().len(), 2);
-    assert!(directory.records().iter().all(|it| it.life.is_none()));
+    assert!(
+        directory
+            .records()
+            .iter()
+            .all(|it| it.record.life.is_none())
+    );
     assert_eq!(found(&mut directory, 5), None);
     let later = begin(&mut directory, 1);
     assert!(later.incarnation > owner.incarnation);
@@ -214,7 +219,7 @@ fn privileges_belong_to_a_binding() {
     assert_eq!(ask(&mut directory, request), Answer::Unbound(Ok(())));
     bind(&mut directory, two, 5).unwrap();
     for _ in 0..2 {
-        assert_eq!(directory.records()[1].endpoints[0].privileges, None);
+        assert_eq!(directory.records()[1].record.endpoints[0].privileges, None);
         drop(directory);
         directory = open(&files, "boot");
     }
@@ -232,7 +237,7 @@ fn a_file_of_the_first_format_is_understood() {
 "#;
     fs::write(&path, text).unwrap();
     let mut directory = open(&files, "boot");
-    let record = directory.records().remove(0);
+    let record = directory.records().remove(0).record;
     assert!(!record.attributes.admin);
     assert_eq!(record.endpoints[0].privileges, None);
     let owner = Owner {
@@ -276,10 +281,10 @@ fn half_a_line_at_the_end_was_never_answered() {
     let mut file = fs::OpenOptions::new().append(true).open(&path).unwrap();
     file.write_all(br#"{"begin":{"vm":1,"incarn"#).unwrap();
     let mut directory = open(&files, "boot");
-    assert_eq!(directory.records()[0].life, None);
+    assert_eq!(directory.records()[0].record.life, None);
     begin(&mut directory, 1);
     drop(directory);
-    assert!(open(&files, "boot").records()[0].life.is_some());
+    assert!(open(&files, "boot").records()[0].record.life.is_some());
 }
 
 #[test]

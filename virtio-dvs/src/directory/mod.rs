@@ -410,7 +410,7 @@ pub struct Taken {
 /// The truth about location.
 pub trait Directory: std::fmt::Debug + Send {
     /// The VMs of this host that the directory knew when it was opened.
-    fn records(&self) -> Vec<VmRecord>;
+    fn records(&self) -> Vec<Seen>;
 
     /// Asks; the answer comes from [`Directory::next_answer`].
     fn submit(&mut self, id: RequestId, request: Request);

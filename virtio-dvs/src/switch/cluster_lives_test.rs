@@ -45,3 +45,33 @@ fn a_session_that_the_other_node_has_ended_is_made_anew_by_who_needs_it() {
     assert_eq!(world.send(1, 9, 4), Verdict::Drop(Drop::LinkDown));
     assert_eq!(world.others, [Action::Dial(OTHER)]);
 }
+
+#[test]
+fn others_may_hear_of_a_life_before_its_own_node() {
+    let mut world = World::in_touch();
+    assert!(matches!(world.arrive(OTHER, 6), Verdict::Deliver(_)));
+    // VMs 1 and 2 begin lives 13 and 14.
+    let (over, next) = (world.life(1), 13);
+    let stamp = Stamp {
+        src_epoch: 6,
+        dst_epoch: next,
+    };
+    world.switch.news(News::Lease(Lease::Lapsed));
+    world.switch.news(News::Lease(Lease::Held));
+    let frame = world.frame((9, 4), (1, next));
+    let class = Class::Message;
+    let verdict = world.switch.remote_frame(OTHER, stamp, &frame, class, 0);
+    assert_eq!(verdict, Verdict::Drop(Drop::DestinationNew));
+    let late = world.frame((9, 4), (1, over));
+    let verdict = world.switch.remote_frame(OTHER, stamp, &late, class, 0);
+    assert_eq!(verdict, Verdict::Drop(Drop::DestinationOver));
+    world.settle();
+    assert_eq!(world.life(1), next);
+    let notices = world.take_notices();
+    let gone = |incarnation| (OTHER, Notice::Gone { vm: 1, incarnation });
+    assert!(notices.contains(&gone(over)), "{notices:?}");
+    assert!(!notices.contains(&gone(next)), "{notices:?}");
+    assert!(notices.contains(&(OTHER, Notice::Retry { vm: 1 })));
+    let verdict = world.arrive_as(OTHER, stamp, &frame);
+    assert!(matches!(verdict, Verdict::Deliver(_)));
+}

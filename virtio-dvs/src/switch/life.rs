@@ -217,6 +217,10 @@ impl Switch {
                     self.drive(id);
                     self.say_renewed(id, over);
                     self.actions.push_back(Action::Begun(id));
+                    // Others may have heard of this life first.
+                    for class in Class::ALL {
+                        self.room(id, class);
+                    }
                 } else if port.connected {
                     self.drive(id);
                     self.actions.push_back(Action::Begun(id));

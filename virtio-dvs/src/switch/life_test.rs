@@ -1,5 +1,5 @@
 use crate::directory::local::Local;
-use crate::directory::{Directory, VmRecord};
+use crate::directory::{Directory, Seen};
 use crate::frame::{kind, vm_and_incarnation};
 use crate::switch::{Action, PortId, Switch};
 use crate::vm::VmAttributes;
@@ -45,7 +45,7 @@ fn four_vms() -> (Switch, Local) {
 
 fn restarted(directory: &Local) -> Switch {
     let mut switch = Switch::new(8);
-    let restore = |record: VmRecord| switch.restore(record).map(|_| ());
+    let restore = |seen: Seen| switch.restore(seen).map(|_| ());
     directory
         .records()
         .into_iter()
@@ -105,6 +105,6 @@ fn a_life_that_nobody_takes_up_after_a_restart_is_over_for_all() {
         directory
             .records()
             .iter()
-            .all(|it| it.attributes.vm != 1 || it.life.is_none())
+            .all(|it| it.record.attributes.vm != 1 || it.record.life.is_none())
     );
 }

@@ -34,7 +34,7 @@ mod survey;
 mod usage;
 mod verdict;
 
-use crate::directory::{Answer, DirectoryError, Interest, NodeId, Request, RequestId, VmRecord};
+use crate::directory::{Answer, DirectoryError, Interest, NodeId, Request, RequestId, Seen};
 use crate::frame::{Frame, kind};
 use crate::spec::{DC_NAME_SIZE, DeviceConfig};
 use crate::vm::{AttributeError, DcAttributes, VmAttributes};
@@ -202,7 +202,8 @@ impl Switch {
     }
 
     /// Attaches a VM as the directory knew it when the node started: its life goes on.
-    pub fn restore(&mut self, record: VmRecord) -> Result<PortId, AttachError> {
+    pub fn restore(&mut self, seen: Seen) -> Result<PortId, AttachError> {
+        let Seen { place, record } = seen;
         record.attributes.validate()?;
         let vm = record.attributes.vm;
         if self.by_vm.contains_key(&vm) {
@@ -210,13 +211,15 @@ impl Switch {
         }
         self.has_room()?;
         let mut port = Port::new(record.attributes, record.dc);
+        port.life = Life::Over(place.incarnation);
+        port.epoch = place.epoch;
         if let Some(life) = record.life {
             port.restore(life, record.driving, &record.endpoints);
             port.expects(record.start);
         }
         let id = self.insert(port);
-        if record.life.is_some() && self.cluster.is_some() {
-            // It may have been about to move when this node was started.
+        if self.cluster.is_some() {
+            // It may have been about to move when this node was started, and may go on elsewhere in its next life.
             self.watch(vm);
         }
         Ok(id)

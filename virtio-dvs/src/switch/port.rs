@@ -230,12 +230,14 @@ impl Port {
         }
     }
 
-    /// Whether that life of the VM is over for good. Before a life has begun here nobody can know
-    /// it: whoever names one means an earlier one, which this node may never have heard of.
+    /// Whether that life of the VM is over for good. Before one was asked for here nobody can know of it:
+    /// whoever names one means an earlier one, which this node may never have heard of.
     pub(super) fn is_over(&self, incarnation: u32) -> bool {
         match self.life {
             Life::Alive(now) => incarnation < now,
-            Life::Over(_) | Life::Asked(_) => true,
+            Life::Over(0) => true,
+            // Others may hear of the next one first, be it here or elsewhere.
+            Life::Over(last) | Life::Asked(last) => incarnation <= last,
         }
     }
 

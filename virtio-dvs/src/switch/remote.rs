@@ -3,6 +3,7 @@
 use crate::directory::{Location, NodeId, Request};
 use crate::frame::{Class, Frame, is_for_node};
 use crate::switch::peer::{Notice, Stamp};
+use crate::switch::port::Life;
 use crate::switch::route::check_form;
 use crate::switch::routes::Found;
 use crate::switch::{Drop, Pending, PortId, Switch, Verdict};
@@ -128,7 +129,9 @@ impl Switch {
             self.notify(from, Notice::Gone { vm, incarnation });
             return Err(Drop::DestinationOver);
         }
-        if port.epoch != stamp.dst_epoch {
+        // The directory's answer tells in which epoch the next life is.
+        let is_next = matches!(port.life, Life::Asked(_));
+        if port.epoch != stamp.dst_epoch && !is_next {
             let (known, epoch) = (port.epoch, stamp.dst_epoch);
             let cluster = self.cluster.as_mut();
             // The node may know before us that the VM was taken back.

@@ -226,8 +226,8 @@ impl Model {
     fn restart(&mut self) {
         self.settle();
         self.switch = Switch::new(VMS as usize);
-        for record in self.directory.records() {
-            self.switch.restore(record).unwrap();
+        for seen in self.directory.records() {
+            self.switch.restore(seen).unwrap();
         }
         for vm in 1..=VMS {
             self.start(vm);

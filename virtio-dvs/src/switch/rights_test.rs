@@ -197,8 +197,8 @@ fn privileges_are_there_again_with_the_node() {
     };
     world.set(1, 40, generation, &rights);
     let mut again = Switch::new(8);
-    for record in world.directory.records() {
-        again.restore(record).unwrap();
+    for seen in world.directory.records() {
+        again.restore(seen).unwrap();
     }
     let id = again.port_of(1).unwrap();
     assert!(again.attributes(id).unwrap().admin);

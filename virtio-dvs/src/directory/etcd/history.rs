@@ -4,7 +4,7 @@ use crate::directory::etcd::connection::Fail;
 use crate::directory::etcd::records::{EndpointRecord, VmRecord};
 use crate::directory::etcd::shared::Shared;
 use crate::directory::etcd::snapshot::Snapshot;
-use crate::directory::{self, BoundRecord, Owner};
+use crate::directory::{BoundRecord, Endpoint, Owner, Seen};
 use crate::node::config::VMS_MAX;
 use crate::vm::ENDPOINTS_MAX;
 use etcd_client::{GetOptions, KeyValue};
@@ -35,19 +35,12 @@ pub(super) struct Own {
 
 impl Own {
     /// What of it goes on in this tenure; `None` if the VM has left.
-    pub(super) fn in_tenure(self, tenure: Option<i64>) -> Option<directory::VmRecord> {
+    pub(super) fn in_tenure(self, tenure: Option<i64>) -> Option<Seen> {
         let Own { record, endpoints } = self;
         let life = tenure.and_then(|tenure| record.location(tenure));
-        let start = record.start(life);
-        let member = record.member?;
-        Some(directory::VmRecord {
-            attributes: member.attributes,
-            dc: member.dc,
-            life,
-            driving: life.is_some() && record.life.is_some_and(|life| life.driving),
-            start,
-            endpoints: life.map(|_| endpoints).unwrap_or_default(),
-        })
+        let mut seen = record.seen(life)?;
+        seen.record.endpoints = life.map(|_| endpoints).unwrap_or_default();
+        Some(seen)
     }
 }
 
@@ -126,7 +119,7 @@ impl Shared {
     ) -> Result<Vec<BoundRecord>, Fail> {
         let endpoints = self.keys.endpoints_in(owner.vm, &held.found);
         let endpoints = endpoints.filter(|endpoint| endpoint.dcid == dcid).collect();
-        let each = move |shared: Rc<Shared>, endpoint: directory::Endpoint| async move {
+        let each = move |shared: Rc<Shared>, endpoint: Endpoint| async move {
             let key = shared.keys.endpoint(endpoint);
             let record = Snapshot::new(&shared).get::<EndpointRecord>(key).await?;
             Ok(record.and_then(|record| record.bound_by(owner, endpoint)))

@@ -33,7 +33,7 @@ mod watches;
 pub use config::{EtcdConfig, EtcdConfigError};
 
 use crate::directory::{
-    Answer, Directory, DirectoryError, Interest, News, NodeId, Request, RequestId, VmRecord,
+    Answer, Directory, DirectoryError, Interest, News, NodeId, Request, RequestId, Seen,
 };
 use etcd_client::ConnectOptions;
 use inbox::Inbox;
@@ -114,7 +114,7 @@ pub enum EtcdError {
 /// is started again finds its VMs alive.
 #[derive(Debug)]
 pub struct Etcd {
-    records: Vec<VmRecord>,
+    records: Vec<Seen>,
     inbox: Arc<Inbox>,
     /// Dropped to end the thread.
     commands: Option<mpsc::UnboundedSender<Command>>,
@@ -174,7 +174,7 @@ impl Drop for Etcd {
 }
 
 impl Directory for Etcd {
-    fn records(&self) -> Vec<VmRecord> {
+    fn records(&self) -> Vec<Seen> {
         self.records.clone()
     }
 
@@ -206,7 +206,7 @@ struct Task {
     options: ConnectOptions,
     inbox: Arc<Inbox>,
     commands: mpsc::UnboundedReceiver<Command>,
-    opened: std_mpsc::Sender<Result<Vec<VmRecord>, EtcdError>>,
+    opened: std_mpsc::Sender<Result<Vec<Seen>, EtcdError>>,
 }
 
 impl Task {

@@ -26,7 +26,7 @@ impl VmRecord {
     }
 
     /// What is seen of it, if a node has it. `life` is the one that goes on.
-    fn seen(self, life: Option<Location>) -> Option<Box<Seen>> {
+    pub(super) fn seen(self, life: Option<Location>) -> Option<Seen> {
         let place = self.place();
         let start = self.start(life);
         let member = self.member?;
@@ -38,7 +38,7 @@ impl VmRecord {
             start,
             endpoints: Vec::new(),
         };
-        Some(Box::new(Seen { place, record }))
+        Some(Seen { place, record })
     }
 }
 
@@ -62,7 +62,7 @@ impl Shared {
         if record.node != self.me && life.is_some() {
             self.recall_later(vm, record.place(), found).await?;
         }
-        Ok(record.seen(life))
+        Ok(record.seen(life).map(Box::new))
     }
 
     /// Takes a VM from a place if it is still there; gives what is seen of it afterwards, with what
@@ -111,7 +111,7 @@ impl Shared {
         };
         let life = self.location_of(snapshot, &record).await?;
         if record.member.is_none() || !record.place().is_same(&from) {
-            return Ok(record.seen(life));
+            return Ok(record.seen(life).map(Box::new));
         }
         if record.node != self.me {
             snapshot.delete(self.keys.vm_at(record.node, vm));
@@ -133,7 +133,7 @@ impl Shared {
         });
         snapshot.put(self.keys.vm(vm), &record)?;
         let life = record.location(snapshot.tenure());
-        Ok(record.seen(life))
+        Ok(record.seen(life).map(Box::new))
     }
 
     /// Whether a VM that was taken by this node has run is known now.

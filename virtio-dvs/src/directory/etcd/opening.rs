@@ -1,6 +1,6 @@
 //! How the directory is opened: by a node that starts, which must know at once what is wrong.
 
-use crate::directory::VmRecord;
+use crate::directory::Seen;
 use crate::directory::etcd::EtcdError;
 use crate::directory::etcd::Me;
 use crate::directory::etcd::config::EtcdConfig;
@@ -38,7 +38,7 @@ impl<'a> Opening<'a> {
         options: &ConnectOptions,
         inbox: Arc<Inbox>,
         orders: UnboundedSender<Order>,
-    ) -> Result<(Rc<Shared>, Vec<VmRecord>), EtcdError> {
+    ) -> Result<(Rc<Shared>, Vec<Seen>), EtcdError> {
         let connect = async || {
             let client = connection::connect(self.config, options).await;
             client.map_err(Fail::Away)

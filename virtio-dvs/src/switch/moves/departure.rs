@@ -157,8 +157,8 @@ impl Switch {
         vm: u32,
         ended: Result<(), DirectoryError>,
     ) {
-        if self.port_of(vm) != Some(id) {
-            return self.refuse_life(id, vm);
+        if self.is_moot(id, vm) {
+            return;
         }
         if ended.is_ok() {
             self.end_abandoned(id);
@@ -179,13 +179,25 @@ impl Switch {
             goes_on = seen.record.life.is_some();
             self.recorded(vm, seen, seen.place.incarnation);
         }
-        if self.port_of(vm) != Some(id) {
-            self.refuse_life(id, vm);
-        } else if goes_on {
+        if self.is_moot(id, vm) {
+            return;
+        }
+        if goes_on {
             self.actions.push_back(Action::Begun(id));
         } else {
             self.end_abandoned(id);
         }
+    }
+
+    /// Whether it does not matter here any more what became of the life of a VM whose port was given up: the VM
+    /// has left, or its guest has begun anew meanwhile, and the answer to that is on its way.
+    fn is_moot(&mut self, id: PortId, vm: u32) -> bool {
+        if self.port_of(vm) != Some(id) {
+            self.refuse_life(id, vm);
+            return true;
+        }
+        self.port(id)
+            .is_some_and(|it| matches!(it.life, Life::Asked(_)))
     }
 
     /// Whoever has started a guest at the port of a VM that has left cannot go on with it.

@@ -3,6 +3,7 @@
 use super::support::*;
 use crate::directory::{
     Answer, BoundRecord, Directory, DirectoryError, Endpoint, Location, NodeId, Owner, Request,
+    Seen,
 };
 use crate::privileges::Privileges;
 use crate::vm::{DcAttributes, VmAttributes};
@@ -191,7 +192,8 @@ fn a_node_that_starts_again_knows_its_vms() {
     let mut node = Node::start(&server, 1);
     let records = node.directory.records();
     assert_eq!(records.len(), 2);
-    let record = records.iter().find(|it| it.attributes.vm == 1).unwrap();
+    let of = |vm| move |it: &&Seen| it.record.attributes.vm == vm;
+    let record = &records.iter().find(of(1)).unwrap().record;
     assert_eq!(record.attributes, VmAttributes::new(1, 0));
     assert_eq!(
         record.life.map(|it| it.incarnation),
@@ -206,7 +208,7 @@ fn a_node_that_starts_again_knows_its_vms() {
         offered: false,
     };
     assert_eq!(record.endpoints, [bound(-3, None), bound(5, Some(RIGHTS))]);
-    let idle = records.iter().find(|it| it.attributes.vm == 2).unwrap();
+    let idle = &records.iter().find(of(2)).unwrap().record;
     assert_eq!((idle.life, idle.driving), (None, false));
     assert_eq!(node.bind(owner, 5), Ok(1));
 }

@@ -74,8 +74,8 @@ impl Node {
     /// What the directory knows of the endpoints of a VM of this node, when the node is started.
     fn endpoints(&self, vm: u32) -> Vec<BoundRecord> {
         let records = self.directory.records();
-        let record = records.into_iter().find(|it| it.attributes.vm == vm);
-        record.unwrap().endpoints
+        let record = records.into_iter().find(|it| it.record.attributes.vm == vm);
+        record.unwrap().record.endpoints
     }
 }
 

@@ -113,7 +113,7 @@ fn no_life_survives_a_boot_of_its_host() {
     two.until_lost(1);
     assert_eq!(two.lookup(5), None);
     let records = one.directory.records();
-    assert_eq!(records[0].life, None);
+    assert_eq!(records[0].record.life, None);
     assert!(one.begin(1).incarnation > owner.incarnation);
 }
 
@@ -205,7 +205,7 @@ fn two_nodes_cannot_have_one_number() {
     // Of a node that has stopped, the number is had as soon as its lease would be in doubt.
     let mut moved = Node::open(&server.config(), other).unwrap();
     assert_eq!(moved.until_lease(Lease::Held), [News::Lease(Lease::Held)]);
-    let life = moved.directory.records()[0].life;
+    let life = moved.directory.records()[0].record.life;
     assert_eq!(life.map(|it| it.incarnation), Some(owner.incarnation));
 }
 

@@ -76,8 +76,8 @@ fn a_vm_moves_with_all_that_it_has() {
     let (one, two) = (Node::start(&server, 1), Node::start(&server, 2));
     assert!(one.directory.records().is_empty());
     let records = two.directory.records();
-    assert_eq!(records[0].life, Some(location));
-    assert_eq!(records[0].endpoints.len(), 2);
+    assert_eq!(records[0].record.life, Some(location));
+    assert_eq!(records[0].record.endpoints.len(), 2);
 }
 
 #[test]
@@ -251,7 +251,7 @@ fn whether_it_has_run_is_in_its_record() {
     assert_eq!(back.record.start, Start::Awaited);
     drop(one);
     let mut one = Node::start(&server, 1);
-    assert_eq!(one.directory.records()[0].start, Start::Awaited);
+    assert_eq!(one.directory.records()[0].record.start, Start::Awaited);
     say(&mut one, 3, Start::Made);
     assert_eq!(start(&mut two), Start::Made);
     // What was awaited in a life that is over is nothing any more.

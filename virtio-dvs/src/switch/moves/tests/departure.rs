@@ -288,6 +288,39 @@ fn a_vm_that_is_given_up_may_have_been_taken() {
 }
 
 #[test]
+fn a_guest_that_begins_anew_while_its_life_is_being_ended_begins_once() {
+    let owner = crate::directory::Owner {
+        vm: 1,
+        incarnation: 10,
+    };
+    let over = Answer::Done(Err(DirectoryError::LifeOver(owner)));
+    let goes_on = answered(1, place(ME, 10, 10));
+    for (heard_before, last) in [
+        (None, Answer::Done(Ok(()))),
+        (Some(over.clone()), goes_on),
+        (None, over),
+    ] {
+        let mut world = World::new();
+        let id = world.held();
+        world.switch.disconnected(id);
+        world.switch.abandon(id);
+        if let Some(answer) = heard_before {
+            world.answer(&Request::End(owner), answer);
+        }
+        // It goes on, and its driver begins anew before the directory has answered.
+        world.ask(MoveRequest::Release { vm: 1 });
+        world.run(1);
+        world.forget();
+        let question = world.asked.remove(0);
+        world.switch.reset(id);
+        world.switch.answer(question.0, last);
+        world.settle();
+        assert_eq!(world.others, [Action::Begun(id)]);
+        assert_eq!(world.switch.incarnation(id), Some(12));
+    }
+}
+
+#[test]
 fn what_was_taken_and_never_ran_may_be_given_back() {
     let mut world = World::new();
     let id = world.taken();
@@ -413,9 +446,9 @@ fn a_node_that_is_started_again_knows_what_the_record_says_of_the_start() {
         (Start::Declined, Some("taken")),
     ] {
         let mut world = World::new();
-        let mut record = seen(9, NINE_HERE, true).record;
-        record.start = start;
-        let id = world.switch.restore(record).unwrap();
+        let mut nine = seen(9, NINE_HERE, true);
+        nine.record.start = start;
+        let id = world.switch.restore(*nine).unwrap();
         world.located(9, alive(NINE_HERE));
         assert_eq!(world.switch.moving(id), moving);
         assert_eq!(world.switch.may_run(id), start != Start::Declined);
@@ -455,8 +488,7 @@ fn a_vm_that_nobody_takes_back_is_over() {
 fn a_node_that_is_started_again_may_have_lost_the_vm() {
     let mut switch = Switch::new(4).with_nodeid(ME.0).with_cluster();
     let here = place(ME, 10, 10);
-    let record = seen(1, here, true).record;
-    let id = switch.restore(record).unwrap();
+    let id = switch.restore(*seen(1, here, true)).unwrap();
     let Some(Action::Ask(question, Request::Locate { vm: 1 })) = switch.next_action() else {
         panic!("its record is watched");
     };
@@ -468,6 +500,35 @@ fn a_node_that_is_started_again_may_have_lost_the_vm() {
     while let Some(action) = switch.next_action() {
         assert!(!matches!(action, Action::Ask(..)), "{action:?}");
     }
+}
+
+#[test]
+fn a_vm_that_goes_on_elsewhere_in_its_next_life() {
+    let mut world = World::new();
+    let id = world.switch.restore(*seen(9, NINE_HERE, false)).unwrap();
+    let over = Lives {
+        last: 4,
+        current: None,
+    };
+    world.located(9, over);
+    // Others may hear of it before its node does.
+    assert_eq!(
+        world.send((2, 11), (9, 5)),
+        Verdict::Drop(Drop::DestinationNew)
+    );
+    assert_eq!(
+        world.send((2, 11), (9, 4)),
+        Verdict::Drop(Drop::DestinationOver)
+    );
+    assert_eq!(world.said(), [(2, kind::GONE, vm_and_incarnation(9, 4))]);
+    let lives = alive(place(OTHER, 8, 5));
+    world.switch.news(News::Vm { vm: 9, lives });
+    assert_eq!(world.switch.moving(id), Some("elsewhere"));
+    assert!(world.said().contains(&(2, kind::RETRY, 9)));
+    assert!(matches!(
+        world.send((2, 11), (9, 5)),
+        Verdict::Forward(OTHER, _)
+    ));
 }
 
 #[test]
