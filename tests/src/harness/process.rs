@@ -1,7 +1,9 @@
 //! A process on this host: logged, bounded in time, never left behind.
 
+use std::ffi::CString;
 use std::fs::{self, File};
 use std::io::{self, PipeReader};
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -196,6 +198,23 @@ fn die_with_parent(command: &mut Command) {
     unsafe {
         command.pre_exec(|| {
             if libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL) == 0 {
+                return Ok(());
+            }
+            Err(io::Error::last_os_error())
+        });
+    }
+}
+
+/// Has the child enter a network namespace before its program runs. What the file is shows then: a program
+/// cannot be started in one that is not there.
+pub fn enter_network(command: &mut Command, namespace: &Path) {
+    let file = CString::new(namespace.as_os_str().as_bytes());
+    // SAFETY: open and setns may be called between fork and exec; the name was made before.
+    unsafe {
+        command.pre_exec(move || {
+            let file = file.as_ref().map_err(|_| io::ErrorKind::InvalidFilename)?;
+            let namespace = libc::open(file.as_ptr(), libc::O_RDONLY | libc::O_CLOEXEC);
+            if namespace >= 0 && libc::setns(namespace, libc::CLONE_NEWNET) == 0 {
                 return Ok(());
             }
             Err(io::Error::last_os_error())

@@ -66,3 +66,11 @@ fn activity_of_threads() {
     let of_others = process.activity_except("s").expect("counted");
     assert_eq!(of_others, Activity::default());
 }
+
+#[test]
+fn nothing_runs_in_a_network_that_is_not_there() {
+    let mut command = Command::new("true");
+    enter_network(&mut command, Path::new("/run/netns/nowhere"));
+    let error = command.spawn().expect_err("no such network");
+    assert_eq!(error.kind(), io::ErrorKind::NotFound);
+}

@@ -6,6 +6,7 @@ use std::process::Command;
 use anyhow::Result;
 
 use super::run;
+use crate::harness::process::enter_network;
 
 /// Where iproute2 keeps namespaces by name.
 const DIRECTORY: &str = "/run/netns";
@@ -96,9 +97,7 @@ impl Drop for Namespace {
 /// A command whose program runs in this namespace.
 #[must_use]
 pub fn within(namespace: &Path, program: &Path) -> Command {
-    let mut nsenter = Command::new("nsenter");
-    nsenter
-        .arg(format!("--net={}", namespace.display()))
-        .arg(program);
-    nsenter
+    let mut command = Command::new(program);
+    enter_network(&mut command, namespace);
+    command
 }

@@ -2,6 +2,7 @@
 
 mod arrival;
 mod departure;
+mod given_up;
 
 use super::*;
 use crate::directory::{
