@@ -7,9 +7,12 @@ mod common;
 use common::Vmm;
 use common::etcd::Etcd;
 use common::follow::{call, follow, request};
+use std::sync::mpsc::channel;
 use virtio_dvs::link::LinkState;
+use virtio_dvs::node::client::{Client, ClientError};
 use virtio_dvs::node::control::Trace;
 use virtio_dvs::spec::QUEUE_MSG_TX;
+use virtio_dvs::vm::VmAttributes;
 
 /// Calls again and again until this is so.
 fn call_until(a: &mut Vmm, b: &mut Vmm, generation: u32, done: impl Fn() -> bool) {
@@ -58,4 +61,40 @@ fn a_call_is_followed_through_two_nodes() {
         .map(|it| (it.nodeid, it.alive, it.vms))
         .collect();
     assert_eq!(known, [(1, true, Some(1)), (2, true, None)]);
+}
+
+#[test]
+fn while_etcd_is_away_nothing_is_attached_and_nobody_else_waits() {
+    let etcd = Etcd::start();
+    let one = etcd.host(1);
+    let attach = |client: Client| client.attach(&VmAttributes::new(7, 0));
+    let said = |error: ClientError| match error {
+        ClientError::Refused { status, error } => (status, error),
+        other => panic!("{other}"),
+    };
+    etcd.pause();
+    let (sender, refusals) = channel();
+    for client in [one.client(), one.client()] {
+        let sender = sender.clone();
+        std::thread::spawn(move || sender.send(attach(client).unwrap_err()));
+    }
+    let (status, sentence) = said(refusals.recv().unwrap());
+    assert_eq!(status, 409);
+    assert!(sentence.contains("being attached already"), "{sentence}");
+    assert!(one.client().ports().unwrap().is_empty());
+    assert_eq!(one.client().nodes().unwrap().len(), 1);
+    assert!(refusals.try_recv().is_err(), "the other one waits");
+    let (status, sentence) = said(refusals.recv().unwrap());
+    assert_eq!(status, 503);
+    assert!(sentence.contains("VM 7 is not attached"), "{sentence}");
+    // Of what the directory answers late nothing is left.
+    etcd.go_on();
+    let attached = loop {
+        match attach(one.client()) {
+            Ok(attached) => break attached,
+            Err(error) => assert_eq!(said(error).0, 409),
+        }
+    };
+    assert!(attached.socket.exists());
+    assert_eq!(one.client().ports().unwrap().len(), 1);
 }

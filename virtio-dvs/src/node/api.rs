@@ -123,7 +123,7 @@ fn router(control: Control, metrics: Arc<Metrics>) -> Router {
         .with_state(control)
 }
 
-/// What is asked for VMs that move. The directory is waited for, others who ask are not to be.
+/// What is asked for VMs that move.
 fn moves() -> Router<Control> {
     Router::new()
         .route("/api/v1/vm.place", put(place))
@@ -162,7 +162,8 @@ async fn forget(State(control): State<Control>, body: Bytes) -> Response {
     aside(&body, forget).await
 }
 
-/// Does what a body asks for on a thread of its own.
+/// Does what a body asks for on a thread of its own: the directory or a guest is waited for, others who ask are
+/// not to be.
 async fn aside<T, A>(
     body: &Bytes,
     work: impl FnOnce(T) -> Result<A, NodeError> + Send + 'static,
@@ -191,10 +192,8 @@ async fn info(State(control): State<Control>) -> Response {
 }
 
 async fn attach(State(control): State<Control>, body: Bytes) -> Response {
-    match parse::<VmAttributes>(&body) {
-        Ok(attributes) => answer(control.attach(attributes)),
-        Err(error) => refuse(StatusCode::BAD_REQUEST, error),
-    }
+    let attach = move |attributes: VmAttributes| control.attach(attributes).map(Json);
+    aside(&body, attach).await
 }
 
 async fn detach(State(control): State<Control>, body: Bytes) -> Response {

@@ -1,18 +1,13 @@
 //! VMs that move: what their VMMs ask of the node. Whoever asks may ask again: what was carried out
 //! already is only told again.
 
-use crate::device::remote::{Stopped, reply};
+use crate::device::remote::reply;
 use crate::device::worker::Worker;
 use crate::directory::{self, NodeId, Residence, Start};
 use crate::node::control::{Attached, Place, Taken};
-use crate::node::service::{Control, NodeError};
+use crate::node::service::{Control, NodeError, answered};
 use crate::switch::{MoveRequest, PortId, Settled};
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::RecvTimeoutError;
-use std::time::Duration;
-
-/// How long the directory has to answer. A VM that waits stands still for as long.
-const ANSWER_TIME: Duration = Duration::from_secs(5);
 
 impl From<directory::Place> for Place {
     fn from(place: directory::Place) -> Place {
@@ -94,11 +89,7 @@ impl Control {
         let (done, receiver) = reply::<Settled>();
         self.remote
             .run(move |worker| worker.fabric().request_move(request, done))?;
-        match receiver.recv_timeout(ANSWER_TIME) {
-            Ok(settled) => Ok(settled?),
-            Err(RecvTimeoutError::Timeout) => Err(NodeError::Unanswered),
-            Err(RecvTimeoutError::Disconnected) => Err(Stopped.into()),
-        }
+        Ok(answered(&receiver)??)
     }
 
     /// Listens for the VMM of a VM, unless somebody does.

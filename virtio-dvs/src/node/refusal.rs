@@ -16,15 +16,17 @@ impl NodeError {
             NodeError::Attach(AttachError::Attributes(_))
             | NodeError::Trace(_)
             | NodeError::Step(_) => ErrorKind::Wrong,
-            NodeError::Attach(AttachError::TooMany(_)) | NodeError::TraceBusy(_) => {
-                ErrorKind::Conflict
-            }
+            NodeError::Attach(AttachError::TooMany(_) | AttachError::UnderWay(_))
+            | NodeError::TraceBusy(_) => ErrorKind::Conflict,
             NodeError::Attach(AttachError::Directory(
                 DirectoryError::VmInUse(_) | DirectoryError::DcDiffers { .. },
             )) => ErrorKind::Conflict,
             NodeError::Move(error) => of_move(error),
             NodeError::Order(_) => ErrorKind::Conflict,
-            NodeError::Stopped(_) | NodeError::Unanswered | NodeError::Silent => ErrorKind::Stopped,
+            NodeError::Stopped(_)
+            | NodeError::Unanswered
+            | NodeError::NotAttached(_)
+            | NodeError::Silent => ErrorKind::Stopped,
             _ => ErrorKind::Failed,
         }
     }

@@ -1,7 +1,7 @@
 //! A running node and what can be done with it.
 
 use crate::device::event_loop::{Loop, StartError};
-use crate::device::fabric::{Fabric, TraceBusy};
+use crate::device::fabric::{Done, Fabric, TraceBusy};
 use crate::device::remote::{Remote, Stopped, reply};
 use crate::device::worker::{Worker, spawn_session};
 use crate::directory::Directory;
@@ -23,7 +23,8 @@ use std::net::SocketAddr;
 use std::os::unix::fs::DirBuilderExt;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::RecvTimeoutError;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use thiserror::Error;
@@ -33,6 +34,9 @@ const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
 
 /// How long guests have to tell of their endpoints.
 const TELL_TIME: Duration = Duration::from_secs(1);
+
+/// How long the directory has to answer. A VM that waits stands still for as long.
+const ANSWER_TIME: Duration = Duration::from_secs(5);
 
 /// Why a node cannot be started, or does not do what it is asked.
 #[derive(Debug, Error)]
@@ -112,6 +116,11 @@ pub enum NodeError {
     /// The directory does not answer in time.
     #[error("the directory does not answer; what was asked may be carried out yet")]
     Unanswered,
+    /// Nor does it when a VM is attached.
+    #[error(
+        "the directory does not answer, so VM {0} is not attached; attach it again when etcd is back"
+    )]
+    NotAttached(u32),
     /// There is no such VM.
     #[error("VM {0} is not attached to this node")]
     NoVm(u32),
@@ -235,10 +244,30 @@ impl Control {
 
     /// Attaches a VM without a socket.
     pub(super) fn add_port(&self, attributes: VmAttributes) -> Result<PortId, NodeError> {
-        let attached = self
-            .remote
-            .ask(|worker, done| worker.fabric().attach(attributes, done))?;
-        Ok(attached?)
+        let vm = attributes.vm;
+        let (tell, receiver) = reply();
+        let given_up = Arc::new(AtomicBool::new(false));
+        let (remote, nobody_waits) = (self.remote.clone(), given_up.clone());
+        let done: Done<_> = Box::new(move |attached| match attached {
+            Ok(port) if nobody_waits.load(Ordering::Relaxed) => {
+                // With a loop that has ended its ports are gone.
+                let _ = remote.run(move |worker| worker.detach(port));
+            }
+            attached => tell(attached),
+        });
+        self.remote
+            .run(move |worker| worker.fabric().attach(attributes, done))?;
+        match answered(&receiver) {
+            Err(NodeError::Unanswered) => {}
+            attached => return Ok(attached??),
+        }
+        // By the loop, so that the answer has come before or finds that nobody waits.
+        self.remote.ask(move |_, done| {
+            given_up.store(true, Ordering::Relaxed);
+            done(());
+        })?;
+        let attached = receiver.try_recv();
+        Ok(attached.map_err(|_| NodeError::NotAttached(vm))??)
     }
 
     /// Connects a VMM of the same process to a port.
@@ -260,6 +289,16 @@ impl Control {
             .run(move |worker| worker.listen(port, vm, listener))?;
         Ok(path)
     }
+}
+
+/// Waits for what the directory has to say first, but not for ever.
+pub(super) fn answered<T>(receiver: &Receiver<T>) -> Result<T, NodeError> {
+    receiver
+        .recv_timeout(ANSWER_TIME)
+        .map_err(|error| match error {
+            RecvTimeoutError::Timeout => NodeError::Unanswered,
+            RecvTimeoutError::Disconnected => Stopped.into(),
+        })
 }
 
 fn port_info(worker: &mut Worker, id: PortId) -> Option<PortInfo> {

@@ -114,6 +114,9 @@ pub enum AttachError {
     /// This node serves no more VMs.
     #[error("this node serves at most {0} VMs; detach one, or raise max_vms in its configuration")]
     TooMany(usize),
+    /// It was asked for before.
+    #[error("VM {0} is being attached already, and the directory has not answered yet")]
+    UnderWay(u32),
 }
 
 /// What an answer of the directory is for.
@@ -192,8 +195,11 @@ impl Switch {
     pub fn attach(&mut self, attributes: VmAttributes) -> Result<(), AttachError> {
         attributes.validate()?;
         let vm = attributes.vm;
-        if self.any_port_of(vm).is_some() || self.joining.contains_key(&vm) {
+        if self.any_port_of(vm).is_some() {
             return Err(DirectoryError::VmInUse(vm).into());
+        }
+        if self.joining.contains_key(&vm) {
+            return Err(AttachError::UnderWay(vm));
         }
         self.has_room()?;
         let id = self.ask(Request::Join(attributes.clone()), Pending::Join(attributes));

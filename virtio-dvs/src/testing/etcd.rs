@@ -2,6 +2,7 @@
 
 use crate::directory::etcd::EtcdConfig;
 use crate::node::ClusterConfig;
+use rustix::process::{Pid, Signal, kill_process};
 use std::io::{self, BufRead, BufReader};
 use std::net::{SocketAddr, TcpListener};
 use std::process::{Child, Command, Stdio};
@@ -76,6 +77,28 @@ impl EtcdServer {
             plaintext: true,
             ..ClusterConfig::new(free_address()?, etcd)
         })
+    }
+}
+
+impl EtcdServer {
+    /// It answers nobody any more.
+    ///
+    /// # Errors
+    /// If it has ended.
+    pub fn pause(&self) -> io::Result<()> {
+        Ok(kill_process(self.pid(), Signal::STOP)?)
+    }
+
+    /// It answers what it was asked meanwhile.
+    ///
+    /// # Errors
+    /// If it has ended.
+    pub fn go_on(&self) -> io::Result<()> {
+        Ok(kill_process(self.pid(), Signal::CONT)?)
+    }
+
+    fn pid(&self) -> Pid {
+        Pid::from_child(&self.process)
     }
 }
 
