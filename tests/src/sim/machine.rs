@@ -28,13 +28,9 @@ impl World {
         let dcid = self.plan.settings.dc_of(vm);
         let asked = self.hosts[host].switch.attach(VmAttributes::new(vm, dcid));
         match asked {
-            Err(AttachError::Directory(DirectoryError::VmInUse(_)))
-                if self.hosts[host].switch.any_port_of(vm).is_some() =>
-            {
-                self.attach_later(vm);
-            }
+            Err(AttachError::Directory(DirectoryError::VmInUse(_))) => self.attach_later(vm),
             // It was asked before, and the directory has not answered.
-            Ok(()) | Err(AttachError::Directory(DirectoryError::VmInUse(_))) => {}
+            Ok(()) | Err(AttachError::UnderWay(_)) => {}
             Err(error) => self.ledger.wrong(format!("VM {vm}: {error}")),
         }
         self.settle(host);
