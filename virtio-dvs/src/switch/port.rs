@@ -216,6 +216,11 @@ impl Port {
         }
     }
 
+    /// Whether the directory was asked for its next life, and has not answered.
+    pub(super) fn is_beginning(&self) -> bool {
+        matches!(self.life, Life::Asked(_))
+    }
+
     /// The life for which the directory may be asked now.
     pub(super) fn asking_life(&self) -> Option<u32> {
         let may_ask = self.asked < ASKED_MAX && self.stage.carries();

@@ -3,7 +3,6 @@
 use crate::directory::{Location, NodeId, Request};
 use crate::frame::{Class, Frame, is_for_node};
 use crate::switch::peer::{Notice, Stamp};
-use crate::switch::port::Life;
 use crate::switch::route::check_form;
 use crate::switch::routes::Found;
 use crate::switch::{Drop, Pending, PortId, Switch, Verdict};
@@ -130,8 +129,7 @@ impl Switch {
             return Err(Drop::DestinationOver);
         }
         // The directory's answer tells in which epoch the next life is.
-        let is_next = matches!(port.life, Life::Asked(_));
-        if port.epoch != stamp.dst_epoch && !is_next {
+        if port.epoch != stamp.dst_epoch && !port.is_beginning() {
             let (known, epoch) = (port.epoch, stamp.dst_epoch);
             let cluster = self.cluster.as_mut();
             // The node may know before us that the VM was taken back.

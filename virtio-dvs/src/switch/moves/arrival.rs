@@ -222,7 +222,7 @@ impl Switch {
             return;
         };
         port.epoch = place.epoch;
-        if matches!(port.life, Life::Asked(_)) {
+        if port.is_beginning() {
             return; // It does already.
         }
         port.life = Life::Over(before);

@@ -23,7 +23,7 @@ impl Switch {
         // hears of that when it asks for a life.
         let settled = |port: &&mut Port| {
             let has_lived = port.epoch != 0 || port.stage != Stage::Here;
-            has_lived && !matches!(port.life, Life::Asked(_))
+            has_lived && !port.is_beginning()
         };
         let port = self.port_mut(id).filter(settled);
         let Some(port) = port.filter(|port| port.epoch < epoch) else {
@@ -196,8 +196,7 @@ impl Switch {
             self.refuse_life(id, vm);
             return true;
         }
-        self.port(id)
-            .is_some_and(|it| matches!(it.life, Life::Asked(_)))
+        self.port(id).is_some_and(Port::is_beginning)
     }
 
     /// Whoever has started a guest at the port of a VM that has left cannot go on with it.
